@@ -1,0 +1,1 @@
+DROP TABLE retention_floor, dead_letters, player_games, games, game_directory, live_games, stream_checkpoints;
