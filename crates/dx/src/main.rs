@@ -1,2 +1,15 @@
-//! x
-fn main() {}
+//! `cargo dx`: the developer's command. See [`cli`].
+
+mod cli;
+mod doctor;
+mod import;
+mod simulate;
+mod stack;
+mod tests;
+mod verify;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

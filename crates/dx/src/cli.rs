@@ -1,0 +1,80 @@
+//! The command line of `cargo dx`: one enum, one match, one module for each command.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{doctor, import, simulate, stack, tests, verify};
+
+/// Everything a developer of game-history needs, real parts only: Apache Kafka, PostgreSQL, the services, games to fill them.
+#[derive(Debug, Parser)]
+#[command(name = "cargo dx", bin_name = "cargo dx", version, about)]
+struct Cli {
+    /// Which local stack to use; stacks of different profiles run side by side.
+    #[arg(long, global = true, default_value = "local", env = "DX_PROFILE")]
+    profile: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say what is missing on this machine and how to get it
+    Doctor(doctor::Args),
+    /// Start Kafka and PostgreSQL, create the topic, run the migrations
+    Up(stack::UpArgs),
+    /// Stop everything the profile runs
+    Down(stack::DownArgs),
+    /// Say what runs, where, and how far it is
+    Status(stack::StatusArgs),
+    /// Show the log of one part
+    Logs(stack::LogsArgs),
+    /// Bring the database's schema up to date
+    Migrate(stack::MigrateArgs),
+    /// Run one service against the profile's stack
+    Run(stack::RunArgs),
+    /// Play games and publish their events
+    Simulate(simulate::Args),
+    /// Publish the games of a PGN file
+    ImportPgn(import::Args),
+    /// Fold the whole topic with independent code and compare with PostgreSQL
+    Verify(verify::Args),
+    /// Run every test, with the servers they need
+    Test(tests::Args),
+}
+
+/// Parses the arguments and runs the command; its failure is told on standard error with its causes.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let profile = stack::Profile::load(&cli.profile)?;
+    match cli.command {
+        Command::Doctor(args) => doctor::run(&args).await,
+        Command::Up(args) => stack::up(&profile, &args).await,
+        Command::Down(args) => stack::down(&profile, &args).await,
+        Command::Status(args) => stack::status(&profile, &args).await,
+        Command::Logs(args) => stack::logs(&profile, &args).await,
+        Command::Migrate(args) => stack::migrate(&profile, &args).await,
+        Command::Run(args) => stack::run(&profile, &args).await,
+        Command::Simulate(args) => simulate::run(args, &profile.endpoints()?).await,
+        Command::ImportPgn(args) => import::run(args, &profile.endpoints()?).await,
+        Command::Verify(args) => verify::run(args, &profile.endpoints()?).await,
+        Command::Test(args) => tests::run(&args).await,
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "this is where a person is told")]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}
