@@ -1,0 +1,38 @@
+//! One database session with the settings that ingestion needs.
+
+use std::fmt;
+
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+
+use crate::{DatabaseConfig, StoreError, connect};
+
+/// One database session. Ownership of every partition claimed on it ends when it ends.
+pub struct IngestSession {
+    pub(crate) connection: AsyncPgConnection,
+}
+
+impl fmt::Debug for IngestSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IngestSession").finish_non_exhaustive()
+    }
+}
+
+impl IngestSession {
+    /// Opens a session.
+    ///
+    /// A claim waits on the row lock of a former owner's commit; the timeouts bound how long a hung session can hold it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Postgres can't be reached or refuses the session.
+    pub async fn open(config: &DatabaseConfig) -> Result<Self, StoreError> {
+        let mut connection = connect::establish(config).await?;
+        connection
+            .batch_execute(
+                "SET lock_timeout = '15s'; SET statement_timeout = '120s'; \
+                 SET idle_in_transaction_session_timeout = '60s'; SET synchronous_commit = on",
+            )
+            .await
+            .map_err(StoreError::query("prepare an ingest session"))?;
+        Ok(Self { connection })
+    }
+}

@@ -1,0 +1,95 @@
+//! What an operator asks of the checkpoints: how far, how much of what, and what is stopped.
+
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{BigInt, Integer, Nullable, Text, Timestamptz};
+use diesel::{QueryableByName, sql_query};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::Scope;
+use crate::StoreError;
+
+/// One partition's checkpoint.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct CheckpointStatus {
+    /// The topic.
+    #[diesel(sql_type = Text)]
+    pub topic: String,
+    /// The partition.
+    #[diesel(sql_type = Integer)]
+    pub partition: i32,
+    /// The first offset that is not committed.
+    #[diesel(sql_type = BigInt)]
+    pub next_offset: i64,
+    /// Where the next owner reads from.
+    #[diesel(sql_type = BigInt)]
+    pub replay_from: i64,
+    /// Records below `next_offset` since the first claim.
+    #[diesel(sql_type = BigInt)]
+    pub records: i64,
+    /// Of them, those that changed a game.
+    #[diesel(sql_type = BigInt)]
+    pub applied: i64,
+    /// Of them, repetitions.
+    #[diesel(sql_type = BigInt)]
+    pub duplicates: i64,
+    /// Of them, those after their game's end.
+    #[diesel(sql_type = BigInt)]
+    pub late: i64,
+    /// Of them, dead letters of every reason.
+    #[diesel(sql_type = BigInt)]
+    pub dead_letters: i64,
+    /// When the last batch was committed.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub committed_at: Option<DateTime<Utc>>,
+    /// Why the partition is stopped.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub stopped_reason: Option<String>,
+    /// What exactly stopped it.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub stopped_detail: Option<String>,
+}
+
+/// Every checkpoint of a pipeline, in partition order.
+///
+/// # Errors
+/// [`StoreError`] when the query fails.
+pub async fn checkpoint_statuses(
+    connection: &mut AsyncPgConnection,
+    pipeline: &str,
+) -> Result<Vec<CheckpointStatus>, StoreError> {
+    sql_query(
+        "SELECT topic, partition, next_offset, replay_from, records, applied, duplicates, late, \
+         undecodable + unsupported + key_mismatch + invalid + conflict + orphan + gap_overflow + split_key AS dead_letters, \
+         committed_at, stopped_reason, stopped_detail \
+         FROM stream_checkpoints WHERE pipeline = $1 ORDER BY topic, partition",
+    )
+    .bind::<Text, _>(pipeline)
+    .load(connection)
+    .await
+    .map_err(StoreError::query("read the checkpoints"))
+}
+
+/// Notes that a partition is stopped until an operator acts. The next claim clears the note.
+///
+/// # Errors
+/// [`StoreError`] when the statement fails.
+pub async fn record_stop(
+    connection: &mut AsyncPgConnection,
+    scope: &Scope,
+    reason: &str,
+    detail: &str,
+) -> Result<(), StoreError> {
+    sql_query(
+        "UPDATE stream_checkpoints SET stopped_reason = $4, stopped_detail = $5 \
+         WHERE pipeline = $1 AND topic = $2 AND partition = $3",
+    )
+    .bind::<Text, _>(&scope.pipeline)
+    .bind::<Text, _>(&scope.topic)
+    .bind::<Integer, _>(scope.partition)
+    .bind::<Text, _>(reason)
+    .bind::<Text, _>(detail)
+    .execute(connection)
+    .await
+    .map_err(StoreError::query("note that a partition is stopped"))?;
+    Ok(())
+}
