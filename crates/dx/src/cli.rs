@@ -10,9 +10,11 @@ use crate::{doctor, import, simulate, stack, tests, verify};
 #[derive(Debug, Parser)]
 #[command(name = "cargo dx", bin_name = "cargo dx", version, about)]
 struct Cli {
-    /// Which local stack to use; stacks of different profiles run side by side.
-    #[arg(long, global = true, default_value = "local", env = "DX_PROFILE")]
-    profile: String,
+    /// Which local stack to use; stacks of different profiles run side by side [default: local; test for `test`]
+    #[arg(long, global = true, env = "DX_PROFILE")]
+    profile: Option<String>,
+    #[command(flatten)]
+    servers: stack::Servers,
     #[command(subcommand)]
     command: Command,
 }
@@ -46,7 +48,10 @@ enum Command {
 /// Parses the arguments and runs the command; its failure is told on standard error with its causes.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
     };
@@ -57,9 +62,14 @@ pub(crate) fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    let profile = stack::Profile::load(&cli.profile)?;
+    let usual = if matches!(cli.command, Command::Test(_)) {
+        "test"
+    } else {
+        "local"
+    };
+    let profile = stack::Profile::load(cli.profile.as_deref().unwrap_or(usual), &cli.servers)?;
     match cli.command {
-        Command::Doctor(args) => doctor::run(&args).await,
+        Command::Doctor(args) => doctor::run(&profile, &args),
         Command::Up(args) => stack::up(&profile, &args).await,
         Command::Down(args) => stack::down(&profile, &args).await,
         Command::Status(args) => stack::status(&profile, &args).await,
@@ -69,7 +79,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Simulate(args) => simulate::run(args, &profile.endpoints()?).await,
         Command::ImportPgn(args) => import::run(args, &profile.endpoints()?).await,
         Command::Verify(args) => verify::run(args, &profile.endpoints()?).await,
-        Command::Test(args) => tests::run(&args).await,
+        Command::Test(args) => tests::run(&profile, &args).await,
     }
 }
 

@@ -1,6 +1,7 @@
 //! `cargo dx`: the developer's command. See [`cli`].
 
 mod cli;
+mod console;
 mod doctor;
 mod import;
 mod simulate;

@@ -1,39 +1,42 @@
-//! The local stack: Apache Kafka and PostgreSQL of one profile, started, stopped and looked at. Placeholder.
+//! The local stack: Apache Kafka and PostgreSQL of one profile, and the services that run against them.
+//!
+//! A stack is what its profile's folder says it is: `state.json` names the ports that were picked and every process that was
+//! started, by pid and birth, so that a recycled pid is never taken for ours. Whoever changes a stack holds the folder's lock;
+//! looking needs none. Processes are detached and carry the folder's path in their environment or arguments: what a killed
+//! `cargo dx` left behind before it could note it down is found that way by the next `down`.
 
-/// Where a profile's parts listen. `--kafka` and `--postgres` of a command, or of the profile, may point elsewhere.
-#[derive(Debug, Clone)]
-pub(crate) struct Endpoints {
-    /// Kafka bootstrap servers, `host:port[,host:port…]`.
-    pub(crate) kafka: String,
-    /// The topic games are published to.
-    pub(crate) topic: String,
-    /// A `postgres://` URL of the history's database.
-    pub(crate) postgres: String,
-    /// Base URL of the query API, without a trailing slash.
-    pub(crate) api: String,
-    /// The profile's folder for files such as the simulator's ledger.
-    pub(crate) data_dir: std::path::PathBuf,
-}
+mod account;
+mod build;
+mod down;
+mod fingerprint;
+mod kafka;
+mod log;
+mod maven;
+mod migrate;
+mod ports;
+mod postgres;
+mod postgres_binaries;
+mod process;
+mod profile;
+mod service;
+mod state;
+mod status;
+mod sweep;
+mod topic;
+mod up;
 
-#[derive(Debug)]
-pub(crate) struct Profile {}
-
-impl Profile {
-    pub(crate) fn load(_name: &str) -> anyhow::Result<Self> {
-        Ok(Self {})
-    }
-    pub(crate) fn endpoints(&self) -> anyhow::Result<Endpoints> {
-        anyhow::bail!("not built yet")
-    }
-}
-
-macro_rules! placeholder {
-    ($($args:ident $name:ident),*) => {$(
-        #[derive(Debug, clap::Args)]
-        pub(crate) struct $args {}
-        pub(crate) async fn $name(_profile: &Profile, _args: &$args) -> anyhow::Result<()> {
-            anyhow::bail!("not built yet")
-        }
-    )*};
-}
-placeholder!(UpArgs up, DownArgs down, StatusArgs status, LogsArgs logs, MigrateArgs migrate, RunArgs run);
+pub(crate) use build::cargo;
+pub(crate) use down::{Args as DownArgs, run as down, stop};
+pub(crate) use kafka::{is_downloaded as kafka_is_downloaded, java_version};
+pub(crate) use log::{Args as LogsArgs, run as logs};
+pub(crate) use migrate::{Args as MigrateArgs, run as migrate};
+pub(crate) use ports::is_free;
+pub(crate) use postgres_binaries::{
+    describe as describe_postgres, oldest_major as oldest_postgres,
+};
+pub(crate) use process::{Process, Signal, on_path};
+pub(crate) use profile::{Endpoints, Profile, Servers};
+pub(crate) use service::{Args as RunArgs, run};
+pub(crate) use state::{Lock, State};
+pub(crate) use status::{Args as StatusArgs, run as status};
+pub(crate) use up::{Args as UpArgs, run as up, servers};

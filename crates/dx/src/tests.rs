@@ -1,7 +1,163 @@
-//! Placeholder.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+//! `cargo dx test`: every test, against a stack that is made for the run and taken down after it, however the run ends.
+//!
+//! One run at a time per profile: the stack is wiped first, so a second run waits for the first. The tests run in a process group of
+//! their own, so that an interrupted run ends them before it takes their servers away.
 
-pub(crate) async fn run(_args: &Args) -> anyhow::Result<()> {
-    anyhow::bail!("not built yet")
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::console::Step;
+use crate::stack::{self, Lock, Process, Profile, Signal, State};
+
+/// The name under which the tests themselves are noted among the parts of the stack.
+const NAME: &str = "tests";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only the tests that need no servers
+    #[arg(long)]
+    quick: bool,
+    /// Leave the servers running for a look
+    #[arg(long, conflicts_with = "quick")]
+    keep: bool,
+    /// Arguments for `cargo test`, such as `-p store` or a test's name
+    #[arg(last = true)]
+    args: Vec<String>,
+}
+
+/// Builds and runs the tests.
+///
+/// # Errors
+/// Something does not build, the stack does not come up, a test fails, or the run is interrupted.
+pub(crate) async fn run(profile: &Profile, args: &Args) -> anyhow::Result<()> {
+    if args.quick {
+        return quick(profile, args);
+    }
+    // Built before the servers start, so that a mistake shows early and they do not idle.
+    let (build_args, _) = split(&args.args);
+    let mut build = cargo_test(profile, args);
+    build.arg("--no-run").args(build_args);
+    succeed(
+        build.status().context("cannot start cargo")?,
+        "the tests do not build",
+    )?;
+
+    let _run = Lock::take_named(profile, "test-run.lock").await?;
+    let outcome = with_stack(profile, args).await;
+    if !args.keep {
+        let lock = Lock::take(profile).await?;
+        // After a failure the servers' logs are worth keeping; the next run deletes them.
+        stack::stop(profile, outcome.is_ok(), &lock).await?;
+    }
+    outcome
+}
+
+fn quick(profile: &Profile, args: &Args) -> anyhow::Result<()> {
+    let mut command = cargo_test(profile, args);
+    command.args(["--lib", "--bins"]).args(&args.args);
+    succeed(
+        command.status().context("cannot start cargo")?,
+        "tests failed",
+    )
+}
+
+async fn with_stack(profile: &Profile, args: &Args) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let work = async {
+        let lock = Lock::take(profile).await?;
+        stack::stop(profile, true, &lock).await?;
+        stack::servers(profile, &lock).await?;
+        drop(lock);
+        test(profile, args).await
+    };
+    tokio::select! {
+        outcome = work => outcome,
+        _ = interrupt.recv() => bail!("interrupted"),
+        _ = terminate.recv() => bail!("terminated"),
+    }
+}
+
+/// Runs cargo and waits for it; its whole group ends with this future.
+async fn test(profile: &Profile, args: &Args) -> anyhow::Result<()> {
+    let endpoints = profile.endpoints()?;
+    let mut command = cargo_test(profile, args);
+    command
+        .args(&args.args)
+        .process_group(0)
+        .stdin(Stdio::null());
+    command.env("GAME_HISTORY_TEST_KAFKA", &endpoints.kafka);
+    command.env("GAME_HISTORY_TEST_POSTGRES", profile.admin_postgres()?);
+    // Recorded games lie beside the checkout where there are any.
+    if let Ok(games) = profile.root.join("../shared/data/chess").canonicalize()
+        && std::env::var_os("GAME_HISTORY_TEST_DATA").is_none()
+    {
+        command.env("GAME_HISTORY_TEST_DATA", games);
+    }
+    profile.mark(&mut command);
+    let mut child = tokio::process::Command::from(command)
+        .spawn()
+        .context("cannot start cargo")?;
+    let process = child
+        .id()
+        .and_then(Process::of)
+        .context("cargo ended at once")?;
+    let _group = Group(process.clone());
+    {
+        let _lock = Lock::take(profile).await?;
+        State::load(profile)?.note(profile, NAME, process, 0)?;
+    }
+    succeed(child.wait().await?, "tests failed")
+}
+
+/// Ends a process group when dropped.
+struct Group(Process);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if self.0.is_alive() {
+            let step = Step::start(NAME, "stopping");
+            self.0.signal_group(Signal::TERM);
+            // Tests hold nothing that matters; their servers are wiped next.
+            std::thread::sleep(Duration::from_millis(300));
+            self.0.signal_group(Signal::KILL);
+            drop(step);
+        }
+    }
+}
+
+/// `cargo test` over the whole workspace, unless the arguments choose packages themselves.
+fn cargo_test(profile: &Profile, args: &Args) -> Command {
+    let mut command = stack::cargo(&profile.root);
+    command.arg("test");
+    let (cargo_args, _) = split(&args.args);
+    if !cargo_args
+        .iter()
+        .any(|arg| arg.starts_with("-p") || arg.starts_with("--package"))
+    {
+        command.arg("--workspace");
+    }
+    command
+}
+
+/// What is meant for cargo, and what after a further `--` for the tests.
+fn split(args: &[String]) -> (&[String], &[String]) {
+    match args.iter().position(|arg| arg == "--") {
+        Some(at) => (&args[..at], &args[at + 1..]),
+        None => (args, &[]),
+    }
+}
+
+fn succeed(status: ExitStatus, failure: &str) -> anyhow::Result<()> {
+    if status.success() {
+        return Ok(());
+    }
+    if let Some(signal) = status.signal() {
+        bail!("{failure}: ended by signal {signal}");
+    }
+    bail!("{failure}")
 }

@@ -1,0 +1,117 @@
+//! Downloads from Maven Central through `mvn`, so that a company's mirror in `settings.xml` is honoured.
+//!
+//! A download is a folder of the shared cache, named after the pom that asked for it. It is filled under another name and renamed
+//! when complete: a folder of the right name is whole. One `cargo dx` downloads at a time.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+
+use super::fingerprint::fingerprint;
+use super::process::{mark, on_path};
+use super::profile::Profile;
+
+/// What to get.
+#[derive(Debug)]
+pub(super) struct Download<'a> {
+    /// The folder under `deploy/` with the pom; also begins the name in the cache.
+    pub(super) pom: &'a str,
+    /// `copy-dependencies` or `unpack-dependencies`.
+    pub(super) goal: &'a str,
+    /// Properties that the pom leaves to its user.
+    pub(super) properties: &'a [(&'a str, &'a str)],
+}
+
+impl Download<'_> {
+    /// Where it is in the cache once it was got.
+    ///
+    /// # Errors
+    /// The pom cannot be read.
+    pub(super) fn place(&self, profile: &Profile) -> anyhow::Result<PathBuf> {
+        let pom = self.pom_file(profile);
+        let mut seed =
+            std::fs::read(&pom).with_context(|| format!("cannot read {}", pom.display()))?;
+        for (name, value) in self.properties {
+            seed.extend_from_slice(format!("{name}={value}").as_bytes());
+        }
+        Ok(profile
+            .cache_dir()
+            .join(format!("{}-{:016x}", self.pom, fingerprint(&seed))))
+    }
+
+    /// Gets it unless it is there, and says where.
+    ///
+    /// # Errors
+    /// No Maven, no network, or no such version.
+    pub(super) async fn get(&self, profile: &Profile) -> anyhow::Result<PathBuf> {
+        let place = self.place(profile)?;
+        if place.is_dir() {
+            return Ok(place);
+        }
+        if !on_path("mvn") {
+            bail!(
+                "Maven is needed to download {}; `cargo dx doctor` says how to get it",
+                self.pom
+            );
+        }
+        let cache = profile.cache_dir();
+        std::fs::create_dir_all(&cache)
+            .with_context(|| format!("cannot create {}", cache.display()))?;
+        let lock = File::create(cache.join("lock")).context("cannot lock the cache")?;
+        let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
+        if !place.is_dir() {
+            self.fill(profile, &place).await?;
+        }
+        drop(lock);
+        Ok(place)
+    }
+
+    async fn fill(&self, profile: &Profile, place: &Path) -> anyhow::Result<()> {
+        let draft = place.with_extension("part");
+        if draft.exists() {
+            std::fs::remove_dir_all(&draft)
+                .with_context(|| format!("cannot remove {}", draft.display()))?;
+        }
+        let mut command = Command::new("mvn");
+        command
+            .args(["-q", "-B", "-Dstyle.color=never", "-f"])
+            .arg(self.pom_file(profile))
+            .arg(format!("dependency:{}", self.goal))
+            .arg(format!("-DoutputDirectory={}", draft.display()))
+            .arg(format!(
+                "-DmarkersDirectory={}",
+                draft.join(".markers").display()
+            ))
+            .args(
+                self.properties
+                    .iter()
+                    .map(|(name, value)| format!("-D{name}={value}")),
+            );
+        mark(&mut command, &profile.dir).stdin(Stdio::null());
+        let output = tokio::process::Command::from(command)
+            .output()
+            .await
+            .context("cannot start mvn")?;
+        if !output.status.success() {
+            let text = String::from_utf8_lossy(&output.stdout).into_owned()
+                + &String::from_utf8_lossy(&output.stderr);
+            let errors: Vec<&str> = text
+                .lines()
+                .filter(|line| line.starts_with("[ERROR]"))
+                .take(5)
+                .collect();
+            bail!(
+                "Maven could not download {}:\n{}",
+                self.pom,
+                errors.join("\n")
+            );
+        }
+        std::fs::rename(&draft, place).with_context(|| format!("cannot create {}", place.display()))
+    }
+
+    fn pom_file(&self, profile: &Profile) -> PathBuf {
+        profile.root.join("deploy").join(self.pom).join("pom.xml")
+    }
+}

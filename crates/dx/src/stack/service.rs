@@ -1,0 +1,165 @@
+//! `cargo dx run SERVICE`: one of our services against the profile's stack, configured as in production, by its environment.
+//!
+//! In the foreground this process becomes the service, so that signals and exit codes are the service's own. Either way it is noted
+//! in the state, and `down` ends it.
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use super::build;
+use super::log;
+use super::ports::{Ports, pick};
+use super::process::{self, Process, mark};
+use super::profile::{Endpoints, Profile};
+use super::state::{Lock, Part, State};
+use crate::console::{self, Step};
+
+/// How long a detached service may take until it is live.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Service {
+    Ingestor,
+    QueryApi,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    service: Service,
+    /// Several of a kind run side by side, each on a port of its own
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+    instance: u16,
+    /// Leave it running in the background; `logs` shows what it says and `down` ends it
+    #[arg(long)]
+    detach: bool,
+    /// Arguments for the service itself
+    #[arg(last = true)]
+    args: Vec<String>,
+}
+
+impl Service {
+    fn package(self) -> &'static str {
+        match self {
+            Self::Ingestor => "ingestor",
+            Self::QueryApi => "query-api",
+        }
+    }
+
+    fn preferred_port(self, ports: &Ports) -> u16 {
+        match self {
+            Self::Ingestor => ports.ingestor,
+            Self::QueryApi => ports.query_api,
+        }
+    }
+
+    fn environment(self, endpoints: &Endpoints, port: u16) -> Vec<(&'static str, String)> {
+        let listen = format!("127.0.0.1:{port}");
+        match self {
+            Self::Ingestor => vec![
+                ("INGESTOR__KAFKA__BROKERS", endpoints.kafka.clone()),
+                ("INGESTOR__KAFKA__TOPIC", endpoints.topic.clone()),
+                ("INGESTOR__DATABASE__URL", endpoints.postgres.clone()),
+                ("INGESTOR__HEALTH__LISTEN", listen),
+            ],
+            Self::QueryApi => {
+                vec![
+                    ("QUERY_API__DATABASE__URL", endpoints.postgres.clone()),
+                    ("QUERY_API__HTTP__LISTEN", listen),
+                ]
+            }
+        }
+    }
+}
+
+/// Builds a service and runs it.
+///
+/// # Errors
+/// It does not build, runs already, or does not come alive.
+pub(crate) async fn run(profile: &Profile, args: &Args) -> anyhow::Result<()> {
+    let endpoints = profile.endpoints()?;
+    let program = build::binary(&profile.root, args.service.package())?;
+    let name = format!("{}-{}", args.service.package(), args.instance);
+
+    let lock = Lock::take(profile).await?;
+    let mut state = State::load(profile)?;
+    if let Some(part) = state.running(&name) {
+        bail!(
+            "{name} runs already, as process {}; `--instance {}` starts another one",
+            part.process.pid,
+            args.instance + 1
+        );
+    }
+    let ports = state
+        .ports
+        .clone()
+        .unwrap_or_else(|| profile.preferred.clone());
+    let taken: Vec<u16> = ports
+        .named()
+        .map(|(_, port)| port)
+        .into_iter()
+        .filter(|port| *port != args.service.preferred_port(&ports))
+        .collect();
+    let port = pick(
+        args.service.preferred_port(&ports) + args.instance - 1,
+        &taken,
+    )?;
+    let environment = args.service.environment(&endpoints, port);
+
+    if !args.detach {
+        let process = Process::current().context("this process cannot be seen")?;
+        state.parts.insert(name.clone(), Part::new(process, port));
+        state.save(profile)?;
+        drop(lock);
+        console::remark(format_args!("{name} on http://127.0.0.1:{port}"));
+        let mut command = Command::new(&program);
+        command.args(&args.args).envs(environment);
+        let error = mark(&mut command, &profile.dir).exec();
+        return Err(error).with_context(|| format!("cannot start {}", program.display()));
+    }
+
+    let step = Step::start(&name, "starting");
+    std::fs::create_dir_all(profile.logs_dir())?;
+    let file = profile.logs_dir().join(format!("{name}.log"));
+    let mut command = process::detached(&program);
+    command.args(&args.args).envs(environment);
+    let process = process::start(command, &profile.dir, &file)?;
+    state
+        .parts
+        .insert(name.clone(), Part::new(process.clone(), port));
+    state.save(profile)?;
+    drop(lock);
+    let deadline = Instant::now() + START_PATIENCE;
+    while !answers(port, "live").await {
+        if !process.is_alive() {
+            bail!("{name} ended while it started; {}", log::excerpt(&file));
+        }
+        if Instant::now() > deadline {
+            bail!(
+                "{name} does not answer on port {port}; {}",
+                log::excerpt(&file)
+            );
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    step.done(format_args!("up on http://127.0.0.1:{port}"));
+    Ok(())
+}
+
+/// Whether a service's `/health/live` or `/health/ready` says yes.
+pub(super) async fn answers(port: u16, question: &str) -> bool {
+    let Ok(client) = reqwest::Client::builder()
+        .timeout(Duration::from_secs(2))
+        .no_proxy()
+        .build()
+    else {
+        return false;
+    };
+    let answer = client
+        .get(format!("http://127.0.0.1:{port}/health/{question}"))
+        .send()
+        .await;
+    answer.is_ok_and(|answer| answer.status().is_success())
+}

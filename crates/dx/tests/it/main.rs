@@ -1,0 +1,8 @@
+//! What the whole workspace has to keep to: the direction of its arrows, its licences, the shape of its files.
+//!
+//! Needs no servers: everything is read from `cargo metadata` and the sources.
+
+mod arrows;
+mod files;
+mod licences;
+mod workspace;

@@ -1,0 +1,75 @@
+//! The databases and topics that other tests get, on the real servers of `cargo dx test`.
+
+use futures::future::join_all;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use test_support::{TestDatabase, TestTopic};
+use tokio_postgres::{Client, NoTls};
+
+async fn connect(url: &str) -> Result<Client, tokio_postgres::Error> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_test_gets_a_migrated_database_of_its_own() {
+    let databases = join_all((0..4).map(|_| TestDatabase::create())).await;
+    for (index, database) in databases.iter().enumerate() {
+        let client = connect(&database.url()).await.unwrap();
+        client
+            .batch_execute("INSERT INTO retention_floor (ended_at) VALUES (now())")
+            .await
+            .unwrap();
+        let floors: i64 = client
+            .query_one("SELECT count(*) FROM retention_floor", &[])
+            .await
+            .unwrap()
+            .get(0);
+        assert_eq!(floors, 1, "database {index} is shared");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_database_is_gone_even_while_someone_is_connected() {
+    let database = TestDatabase::create().await;
+    let url = database.url();
+    let _connected = connect(&url).await.unwrap();
+    drop(database);
+    let error = connect(&url)
+        .await
+        .err()
+        .and_then(|error| error.code().cloned());
+    assert_eq!(
+        error,
+        Some(tokio_postgres::error::SqlState::INVALID_CATALOG_NAME)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_has_its_partitions_at_once_and_goes_with_its_value() {
+    let topic = TestTopic::create(3).await;
+    let partitions = |brokers: String, name: String| {
+        tokio::task::spawn_blocking(move || {
+            let consumer: BaseConsumer = ClientConfig::new()
+                .set("bootstrap.servers", brokers)
+                .create()
+                .unwrap();
+            let metadata = consumer
+                .fetch_metadata(None, std::time::Duration::from_secs(10))
+                .unwrap();
+            metadata
+                .topics()
+                .iter()
+                .find(|topic| topic.name() == name)
+                .map(|topic| topic.partitions().len())
+        })
+    };
+    let (brokers, name) = (topic.brokers().to_owned(), topic.name().to_owned());
+    assert_eq!(
+        partitions(brokers.clone(), name.clone()).await.unwrap(),
+        Some(3)
+    );
+    drop(topic);
+    assert_eq!(partitions(brokers, name).await.unwrap(), None);
+}
