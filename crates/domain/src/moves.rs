@@ -114,10 +114,10 @@ impl PackedMoves {
         }
         let uci = pack_uci(next.text);
         let explicit = next.ply != previous.0 + 1;
-        let flags = u8::from(next.clock_ms.is_some()) * CLOCK
-            | u8::from(uci.is_some()) * UCI
-            | u8::from(explicit) * EXPLICIT_PLY
-            | next.player << PLAYER_SHIFT;
+        let flags = (u8::from(next.clock_ms.is_some()) * CLOCK)
+            | (u8::from(uci.is_some()) * UCI)
+            | (u8::from(explicit) * EXPLICIT_PLY)
+            | (next.player << PLAYER_SHIFT);
         self.0.push(flags);
         if explicit {
             put_varint(&mut self.0, u64::from(next.ply));
@@ -223,7 +223,7 @@ impl<'a> Reader<'a> {
         }
         let flags = self.take(1)?[0];
         self.ply = if flags & EXPLICIT_PLY != 0 {
-            u32::try_from(self.varint()?).map_err(|_| self.damaged())?
+            u32::try_from(self.varint()?).map_err(|_unfit| self.damaged())?
         } else {
             self.ply.checked_add(1).ok_or(self.damaged())?
         };
@@ -233,10 +233,11 @@ impl<'a> Reader<'a> {
                 unpack_uci(u16::from_le_bytes([bytes[0], bytes[1]])).ok_or(self.damaged())?;
             Text::Uci(uci, len)
         } else {
-            let len = usize::try_from(self.varint()?).map_err(|_| self.damaged())?;
+            let len = usize::try_from(self.varint()?).map_err(|_unfit| self.damaged())?;
             let start = self.at;
             Text::Plain(
-                std::str::from_utf8(self.take(len)?).map_err(|_| PackedMovesError { at: start })?,
+                std::str::from_utf8(self.take(len)?)
+                    .map_err(|_unfit| PackedMovesError { at: start })?,
             )
         };
         let clock_ms = if flags & CLOCK != 0 {
@@ -246,7 +247,7 @@ impl<'a> Reader<'a> {
         };
         self.time_ms = self.time_ms.wrapping_add(unzigzag(self.varint()?));
         let at = EventTime::from_ms(self.time_ms.clamp(EventTime::MIN_MS, EventTime::END_MS - 1));
-        let at = at.map_err(|_| self.damaged())?;
+        let at = at.map_err(|_unfit| self.damaged())?;
         Ok(Some(Entry {
             ply: self.ply,
             player: flags >> PLAYER_SHIFT,
@@ -326,7 +327,6 @@ fn pack_uci(text: &str) -> Option<u16> {
     Some(from | to << 6 | promotion << 12)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "three bits fit a byte")]
 fn unpack_uci(packed: u16) -> Option<([u8; 5], usize)> {
     let file = |square: u16| b'a' + (square & 7) as u8;
     let rank = |square: u16| b'1' + ((square >> 3) & 7) as u8;

@@ -23,4 +23,4 @@ pub use claim::{Claim, ClaimRefused, ClaimRequest, ClaimedGame};
 pub use commit::{CommitError, Committed};
 pub use lookup::DirectoryEntry;
 pub use session::IngestSession;
-pub use status::{CheckpointStatus, checkpoint_statuses, record_stop};
+pub use status::{CheckpointStatus, checkpoint_statuses};

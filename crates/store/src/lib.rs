@@ -17,6 +17,7 @@ mod config;
 pub mod connect;
 mod error;
 pub mod ingest;
+pub mod live;
 pub mod migrate;
 pub mod partitions;
 pub mod pool;

@@ -1,6 +1,7 @@
 //! How to reach Kafka and how much to hold in memory.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use rdkafka::ClientConfig;
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ pub enum GroupProtocol {
 }
 
 /// A consumer of one topic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConsumerConfig {
     /// Bootstrap servers: `host:port`, separated by commas.
@@ -40,6 +41,24 @@ pub struct ConsumerConfig {
     pub block_linger_ms: u64,
     /// More librdkafka properties, such as those of SASL and TLS. Those that carry the guarantee can't be set here.
     pub properties: BTreeMap<String, String>,
+}
+
+/// Names the properties and keeps their values to itself: passwords are among them.
+impl fmt::Debug for ConsumerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConsumerConfig")
+            .field("brokers", &self.brokers)
+            .field("topic", &self.topic)
+            .field("group_id", &self.group_id)
+            .field("group_protocol", &self.group_protocol)
+            .field("session_timeout_ms", &self.session_timeout_ms)
+            .field("partition_buffer_bytes", &self.partition_buffer_bytes)
+            .field("total_buffer_bytes", &self.total_buffer_bytes)
+            .field("prefetch_kb_per_partition", &self.prefetch_kb_per_partition)
+            .field("block_linger_ms", &self.block_linger_ms)
+            .field("properties", &self.properties.keys())
+            .finish()
+    }
 }
 
 impl Default for ConsumerConfig {
@@ -71,9 +90,9 @@ const OURS: [&str; 7] = [
 ];
 
 impl ConsumerConfig {
-    /// What is wrong with the configuration, a line each.
+    /// What is wrong with the values, as pairs of a key and a sentence. Empty when all is well.
     #[must_use]
-    pub fn faults(&self) -> Vec<String> {
+    pub fn faults(&self) -> Vec<(String, String)> {
         let mut faults = Vec::new();
         for (name, value) in [
             ("brokers", &self.brokers),
@@ -81,7 +100,7 @@ impl ConsumerConfig {
             ("group_id", &self.group_id),
         ] {
             if value.trim().is_empty() {
-                faults.push(format!("kafka.{name} must not be empty"));
+                faults.push((name.to_owned(), "must not be empty".to_owned()));
             }
         }
         for name in self
@@ -89,15 +108,18 @@ impl ConsumerConfig {
             .keys()
             .filter(|name| OURS.contains(&name.as_str()))
         {
-            faults.push(format!(
-                "kafka.properties.{name} can't be set: the delivery guarantee depends on it"
+            let problem = "can't be set: the delivery guarantee depends on it";
+            faults.push((format!("properties.{name}"), problem.to_owned()));
+        }
+        if self.partition_buffer_bytes == 0 {
+            faults.push((
+                "partition_buffer_bytes".to_owned(),
+                "must not be 0".to_owned(),
             ));
         }
-        if self.partition_buffer_bytes == 0 || self.total_buffer_bytes < self.partition_buffer_bytes
-        {
-            faults.push(
-                "kafka.total_buffer_bytes must be at least kafka.partition_buffer_bytes, which must not be 0".into(),
-            );
+        if self.total_buffer_bytes < self.partition_buffer_bytes {
+            let problem = "must be at least partition_buffer_bytes";
+            faults.push(("total_buffer_bytes".to_owned(), problem.to_owned()));
         }
         faults
     }
@@ -153,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_defaults_have_no_faults() {
-        assert_eq!(ConsumerConfig::default().faults(), Vec::<String>::new());
+        assert_eq!(ConsumerConfig::default().faults(), []);
     }
 
     #[test]

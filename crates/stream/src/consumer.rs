@@ -23,6 +23,8 @@ pub enum StreamEvent {
     OutOfRange {
         /// The partition.
         partition: i32,
+        /// The epoch it was started with.
+        epoch: u64,
         /// What the client said.
         detail: String,
     },
@@ -71,9 +73,13 @@ impl Consumer {
         })
     }
 
-    /// Reads a partition from `offset` on.
-    pub fn start(&self, partition: i32, offset: i64) {
-        self.send(Command::Start { partition, offset });
+    /// Reads a partition from `offset` on. Its blocks carry `epoch`, which tells them from those of an earlier start.
+    pub fn start(&self, partition: i32, offset: i64, epoch: u64) {
+        self.send(Command::Start {
+            partition,
+            offset,
+            epoch,
+        });
     }
 
     /// Makes a partition silent until it is started again.

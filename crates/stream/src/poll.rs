@@ -37,9 +37,18 @@ const COMMIT_EVERY: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(crate) enum Command {
-    Start { partition: i32, offset: i64 },
-    Stop { partition: i32 },
-    Committed { partition: i32, next_offset: i64 },
+    Start {
+        partition: i32,
+        offset: i64,
+        epoch: u64,
+    },
+    Stop {
+        partition: i32,
+    },
+    Committed {
+        partition: i32,
+        next_offset: i64,
+    },
     Leave,
 }
 
@@ -52,6 +61,7 @@ enum State {
 struct Slot {
     queue: Option<PartitionQueue<Context>>,
     state: State,
+    epoch: u64,
     block: RecordBlockBuilder,
     opened: Instant,
     budget: Arc<Budget>,
@@ -105,9 +115,14 @@ impl<D: FnMut(StreamEvent)> PollLoop<D> {
     fn obey(&mut self) -> bool {
         loop {
             match self.inbox.try_recv() {
-                Ok(Command::Start { partition, offset }) => {
+                Ok(Command::Start {
+                    partition,
+                    offset,
+                    epoch,
+                }) => {
                     if let Some(slot) = self.slots.get_mut(&partition) {
                         slot.state = State::Seeking { offset };
+                        slot.epoch = epoch;
                         slot.block = RecordBlockBuilder::default();
                     }
                 }
@@ -158,6 +173,7 @@ impl<D: FnMut(StreamEvent)> PollLoop<D> {
             Slot {
                 queue,
                 state: State::Silent,
+                epoch: 0,
                 block,
                 opened: Instant::now(),
                 budget,
@@ -222,19 +238,23 @@ impl<D: FnMut(StreamEvent)> PollLoop<D> {
             };
             any |= drained.records > 0;
             if let Some(detail) = drained.out_of_range {
-                lost.push((*partition, detail));
+                lost.push((*partition, slot.epoch, detail));
             }
             let full = slot.block.len() >= BLOCK_RECORDS || slot.block.bytes() >= BLOCK_BYTES;
             if !slot.block.is_empty() && (full || slot.opened.elapsed() >= linger) {
                 let budgets = vec![Arc::clone(&slot.budget), Arc::clone(&self.total)];
                 (self.deliver)(StreamEvent::Records(
-                    slot.block.build_with(*partition, budgets),
+                    slot.block.build_with(*partition, slot.epoch, budgets),
                 ));
             }
         }
-        for (partition, detail) in lost {
+        for (partition, epoch, detail) in lost {
             self.silence(partition);
-            (self.deliver)(StreamEvent::OutOfRange { partition, detail });
+            (self.deliver)(StreamEvent::OutOfRange {
+                partition,
+                epoch,
+                detail,
+            });
         }
         any
     }

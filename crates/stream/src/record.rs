@@ -61,6 +61,7 @@ struct Entry {
 #[derive(Debug)]
 pub struct RecordBlock {
     partition: i32,
+    epoch: u64,
     entries: Vec<Entry>,
     bytes: Vec<u8>,
     _credit: Credit,
@@ -71,6 +72,12 @@ impl RecordBlock {
     #[must_use]
     pub fn partition(&self) -> i32 {
         self.partition
+    }
+
+    /// The epoch of the start that these records follow: see [`crate::Consumer::start`].
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// How many records.
@@ -237,15 +244,21 @@ impl RecordBlockBuilder {
 
     /// The block, outside any budget. The builder is empty again.
     #[must_use]
-    pub fn build(&mut self, partition: i32) -> RecordBlock {
-        self.build_with(partition, Vec::new())
+    pub fn build(&mut self, partition: i32, epoch: u64) -> RecordBlock {
+        self.build_with(partition, epoch, Vec::new())
     }
 
-    pub(crate) fn build_with(&mut self, partition: i32, budgets: Vec<Arc<Budget>>) -> RecordBlock {
+    pub(crate) fn build_with(
+        &mut self,
+        partition: i32,
+        epoch: u64,
+        budgets: Vec<Arc<Budget>>,
+    ) -> RecordBlock {
         let credit = Credit::take(budgets, self.bytes());
         let Self { entries, bytes } = std::mem::take(self);
         RecordBlock {
             partition,
+            epoch,
             entries,
             bytes,
             _credit: credit,
@@ -268,7 +281,7 @@ mod tests {
         let headers = [("a", Some(&b"1"[..])), ("b", None), ("a", Some(&b""[..]))];
         builder.push(7, Some(5), Some(b"k"), Some(b"v"), headers.into_iter());
         builder.push(9, None, None, None, std::iter::empty());
-        let block = builder.build(3);
+        let block = builder.build(3, 1);
         let records: Vec<Record<'_>> = block.records().collect();
         assert_eq!((block.partition(), block.len()), (3, 2));
         assert_eq!(
@@ -296,7 +309,7 @@ mod tests {
         let budget = Arc::new(Budget::default());
         let mut builder = RecordBlockBuilder::default();
         builder.push(0, None, None, Some(&[0; 1000]), std::iter::empty());
-        let block = builder.build_with(0, vec![Arc::clone(&budget)]);
+        let block = builder.build_with(0, 1, vec![Arc::clone(&budget)]);
         assert!(budget.used() > 1000);
         drop(block);
         assert_eq!(budget.used(), 0);

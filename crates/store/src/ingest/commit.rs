@@ -14,6 +14,7 @@ use domain::{EventTime, GameId, Reason};
 
 use super::rows;
 use super::{Batch, Counts, DeadLetter, IngestSession};
+use crate::StoreError;
 
 /// What a commit did beyond what its batch said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,6 +35,9 @@ pub enum CommitError {
     /// A finished game's month has no partition. Nothing is committed; make it and commit again.
     #[error("no partition for a finished game's month: {0}")]
     MissingPartition(DieselError),
+    /// A finished game's month has no partition and none could be made yet. Nothing is committed; commit again later.
+    #[error("a partition could not be made: {0}")]
+    PartitionsNotReady(StoreError),
     /// The world's fault, rolled back. Nothing is committed; commit again later.
     #[error("rolled back: {0}")]
     Retry(DieselError),

@@ -5,7 +5,7 @@ use diesel::sql_types::{BigInt, Integer, Nullable, Text, Timestamptz};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::Scope;
+use super::{IngestSession, Scope};
 use crate::StoreError;
 
 /// One partition's checkpoint.
@@ -69,27 +69,29 @@ pub async fn checkpoint_statuses(
     .map_err(StoreError::query("read the checkpoints"))
 }
 
-/// Notes that a partition is stopped until an operator acts. The next claim clears the note.
-///
-/// # Errors
-/// [`StoreError`] when the statement fails.
-pub async fn record_stop(
-    connection: &mut AsyncPgConnection,
-    scope: &Scope,
-    reason: &str,
-    detail: &str,
-) -> Result<(), StoreError> {
-    sql_query(
-        "UPDATE stream_checkpoints SET stopped_reason = $4, stopped_detail = $5 \
-         WHERE pipeline = $1 AND topic = $2 AND partition = $3",
-    )
-    .bind::<Text, _>(&scope.pipeline)
-    .bind::<Text, _>(&scope.topic)
-    .bind::<Integer, _>(scope.partition)
-    .bind::<Text, _>(reason)
-    .bind::<Text, _>(detail)
-    .execute(connection)
-    .await
-    .map_err(StoreError::query("note that a partition is stopped"))?;
-    Ok(())
+impl IngestSession {
+    /// Notes that a partition is stopped until an operator acts. The next claim clears the note.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the statement fails.
+    pub async fn record_stop(
+        &mut self,
+        scope: &Scope,
+        reason: &str,
+        detail: &str,
+    ) -> Result<(), StoreError> {
+        sql_query(
+            "UPDATE stream_checkpoints SET stopped_reason = $4, stopped_detail = $5 \
+             WHERE pipeline = $1 AND topic = $2 AND partition = $3",
+        )
+        .bind::<Text, _>(&scope.pipeline)
+        .bind::<Text, _>(&scope.topic)
+        .bind::<Integer, _>(scope.partition)
+        .bind::<Text, _>(reason)
+        .bind::<Text, _>(detail)
+        .execute(&mut self.connection)
+        .await
+        .map_err(StoreError::query("note that a partition is stopped"))?;
+        Ok(())
+    }
 }

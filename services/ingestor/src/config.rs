@@ -1,0 +1,167 @@
+//! The ingestor's configuration: defaults, then a TOML file, then `INGESTOR__SECTION__KEY` from the environment.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use service::config::{self, ConfigFaults};
+use store::DatabaseConfig;
+use stream::ConsumerConfig;
+use telemetry::TelemetryConfig;
+
+use crate::games::FoldPolicy;
+
+/// The whole configuration. `config/ingestor.example.toml` shows every key with its default.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the history is written.
+    pub database: DatabaseConfig,
+    /// Where events come from.
+    #[serde(default)]
+    pub kafka: ConsumerConfig,
+    /// The pipeline that turns events into finished games.
+    #[serde(default)]
+    pub games: GamesConfig,
+    /// Ending games that just stopped.
+    #[serde(default)]
+    pub janitor: JanitorConfig,
+    /// Making Postgres partitions ahead of time.
+    #[serde(default)]
+    pub upkeep: UpkeepConfig,
+    /// The listener for health and metrics.
+    #[serde(default)]
+    pub health: HealthConfig,
+    /// Logs, metrics and traces.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
+}
+
+/// The pipeline `games`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GamesConfig {
+    /// Whether this process runs the pipeline.
+    pub enabled: bool,
+    /// How many workers share the partitions, each with two database sessions.
+    pub workers: u16,
+    /// The figures of the fold.
+    pub fold: FoldPolicy,
+}
+
+/// The janitor.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JanitorConfig {
+    /// Whether this process looks for abandoned games. It needs to write to the topic.
+    pub enabled: bool,
+    /// A game without a change for so long is abandoned.
+    #[serde(with = "humantime_serde")]
+    pub idle_for: Duration,
+    /// How often to look.
+    #[serde(with = "humantime_serde")]
+    pub every: Duration,
+    /// The most games ended in one look.
+    pub batch: u32,
+}
+
+/// The upkeep of Postgres partitions.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpkeepConfig {
+    /// How many months beyond the current one have partitions.
+    pub months_ahead: u32,
+    /// How often to look.
+    #[serde(with = "humantime_serde")]
+    pub every: Duration,
+}
+
+/// The listener for health and metrics.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HealthConfig {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// A partition with more unread records than this is catching up.
+    pub catching_up_records: i64,
+}
+
+impl Default for GamesConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            workers: 4,
+            fold: FoldPolicy::default(),
+        }
+    }
+}
+
+impl Default for JanitorConfig {
+    fn default() -> Self {
+        let (idle_for, every) = (Duration::from_secs(24 * 3_600), Duration::from_secs(60));
+        Self {
+            enabled: false,
+            idle_for,
+            every,
+            batch: 1_000,
+        }
+    }
+}
+
+impl Default for UpkeepConfig {
+    fn default() -> Self {
+        Self {
+            months_ahead: 3,
+            every: Duration::from_secs(3_600),
+        }
+    }
+}
+
+impl Default for HealthConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 9_100)),
+            catching_up_records: 50_000,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// [`ConfigFaults`] with everything that is wrong with it.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigFaults> {
+        config::load_checked("INGESTOR", file, Self::faults)
+    }
+
+    fn faults(&self) -> Vec<(String, String)> {
+        let mut faults = config::in_section("database", self.database.faults());
+        faults.extend(config::in_section("kafka", self.kafka.faults()));
+        faults.extend(config::in_section("telemetry", self.telemetry.faults()));
+        let positive = [
+            ("games.workers", u64::from(self.games.workers)),
+            (
+                "games.fold.batch_records",
+                u64::from(self.games.fold.batch_records),
+            ),
+            (
+                "games.fold.unreadable_run",
+                u64::from(self.games.fold.unreadable_run),
+            ),
+            (
+                "games.fold.max_replay_offsets",
+                self.games.fold.max_replay_offsets.max(0).cast_unsigned(),
+            ),
+            ("janitor.batch", u64::from(self.janitor.batch)),
+        ];
+        let zero = positive.iter().filter(|(_, value)| *value == 0);
+        faults.extend(zero.map(|(key, _)| ((*key).to_owned(), "must be at least 1".to_owned())));
+        if self.janitor.enabled && self.janitor.idle_for < self.games.fold.snapshot_age {
+            let problem = "must be at least games.fold.snapshot_age: a game that is played may look idle for so long";
+            faults.push(("janitor.idle_for".to_owned(), problem.to_owned()));
+        }
+        faults
+    }
+}

@@ -1,0 +1,99 @@
+//! What a worker needs from Kafka, as a seam: the simulator brings a log of its own.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use stream::{Consumer, StreamError, TopicIdentity, TopicProbe};
+
+/// The log as a worker sees it. Its records come in through the worker's inbox.
+pub trait Log: std::fmt::Debug + Send + Sync + 'static {
+    /// The topic's name.
+    fn topic(&self) -> &str;
+
+    /// Which log the topic is now.
+    ///
+    /// # Errors
+    /// When no broker answers.
+    fn identity(&self) -> impl Future<Output = Result<TopicIdentity, StreamError>> + Send;
+
+    /// The offset of a partition's oldest record.
+    ///
+    /// # Errors
+    /// When no broker answers.
+    fn first_offset(&self, partition: i32)
+    -> impl Future<Output = Result<i64, StreamError>> + Send;
+
+    /// Reads a partition from `offset` on; its blocks carry `epoch`.
+    fn start(&self, partition: i32, offset: i64, epoch: u64);
+
+    /// Makes a partition silent.
+    fn stop(&self, partition: i32);
+
+    /// Tells how far a partition is done, for lag tools.
+    fn committed(&self, partition: i32, next_offset: i64);
+
+    /// The offset after a partition's newest record, as last heard.
+    fn high_watermark(&self, partition: i32) -> Option<i64>;
+}
+
+/// The log in Kafka.
+#[derive(Debug, Clone)]
+pub struct KafkaLog {
+    topic: String,
+    consumer: Arc<Consumer>,
+    probe: Arc<TopicProbe>,
+}
+
+impl KafkaLog {
+    /// The log behind a member of the group.
+    #[must_use]
+    pub fn new(topic: String, consumer: Arc<Consumer>, probe: Arc<TopicProbe>) -> Self {
+        Self {
+            topic,
+            consumer,
+            probe,
+        }
+    }
+
+    /// Runs a blocking question off the runtime's threads.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&TopicProbe) -> Result<T, StreamError> + Send + 'static,
+    ) -> Result<T, StreamError> {
+        let probe = Arc::clone(&self.probe);
+        let answer = tokio::task::spawn_blocking(move || question(&probe)).await;
+        answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+}
+
+impl Log for KafkaLog {
+    fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    async fn identity(&self) -> Result<TopicIdentity, StreamError> {
+        self.ask(TopicProbe::identity).await
+    }
+
+    async fn first_offset(&self, partition: i32) -> Result<i64, StreamError> {
+        self.ask(move |probe| probe.watermarks(partition))
+            .await
+            .map(|(first, _)| first)
+    }
+
+    fn start(&self, partition: i32, offset: i64, epoch: u64) {
+        self.consumer.start(partition, offset, epoch);
+    }
+
+    fn stop(&self, partition: i32) {
+        self.consumer.stop(partition);
+    }
+
+    fn committed(&self, partition: i32, next_offset: i64) {
+        self.consumer.committed(partition, next_offset);
+    }
+
+    fn high_watermark(&self, partition: i32) -> Option<i64> {
+        self.consumer.high_watermark(partition)
+    }
+}

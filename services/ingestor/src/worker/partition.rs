@@ -1,0 +1,298 @@
+//! One assigned partition as its worker sees it.
+//!
+//! ```text
+//! to claim ──► claiming ──► owned ──► to claim     (fenced, stale, session lost)
+//!    ▲             │           │
+//!    └─────────────┘           └────► stopped      (for an operator)
+//! ```
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use rand::Rng;
+use store::StoreError;
+use store::ingest::{Claim, ClaimRefused, ClaimRequest, Scope};
+use stream::{RecordBlock, StreamError, TopicIdentity};
+use tokio::time::Instant;
+
+use crate::games::{CloseReason, FoldError, FoldPolicy, PartitionFold, decode};
+use crate::ledger::Reader;
+use crate::log::Log;
+
+use super::progress::{PartitionProgress, Phase};
+
+#[derive(Debug)]
+pub(super) enum Partition {
+    ToClaim { at: Instant },
+    Claiming { epoch: u64 },
+    Owned(Box<Owned>),
+    Stopped(Stop),
+}
+
+/// A claimed partition.
+#[derive(Debug)]
+pub(super) struct Owned {
+    pub(super) fold: PartitionFold,
+    pub(super) epoch: u64,
+    pub(super) blocks: VecDeque<RecordBlock>,
+    pub(super) last_record_at: Instant,
+    pub(super) in_flight: usize,
+    pub(super) committed: i64,
+    pub(super) stop_after_commit: Option<Stop>,
+}
+
+/// Why a partition is stopped until an operator acts.
+#[derive(Debug)]
+pub(super) struct Stop {
+    pub(super) reason: &'static str,
+    pub(super) detail: String,
+}
+
+impl Stop {
+    pub(super) fn log_gap(detail: String) -> Self {
+        Self {
+            reason: "log_gap",
+            detail,
+        }
+    }
+
+    pub(super) fn refused(refused: &ClaimRefused) -> Self {
+        Self {
+            reason: refused.reason(),
+            detail: refused.to_string(),
+        }
+    }
+
+    pub(super) fn refused_batch(detail: String) -> Self {
+        Self {
+            reason: "batch_refused",
+            detail,
+        }
+    }
+
+    /// What an operator can do.
+    pub(super) fn remedy(&self) -> &'static str {
+        match self.reason {
+            "log_gap" => {
+                "records were removed before they were read: raise the topic's retention, then accept the gap"
+            }
+            "unreadable_run" => {
+                "deploy a build that can read these records, or mend the producer; then restart"
+            }
+            "topic_recreated" => {
+                "point the pipeline at the topic it was built from, or start a new history"
+            }
+            "partition_count_changed" => "restore the partition count, or move to a new topic",
+            "damaged_snapshot" => "a row of live_games is damaged: restore it, or report it",
+            _ => "this is a defect: report it with the log",
+        }
+    }
+}
+
+pub(super) enum FoldFailure {
+    Lookup(StoreError),
+    Stale(String),
+    StopAfterCommit(Stop),
+    Stop(Stop),
+}
+
+impl From<FoldError> for FoldFailure {
+    fn from(error: FoldError) -> Self {
+        let detail = error.to_string();
+        match error {
+            FoldError::Stale { .. } => Self::Stale(detail),
+            FoldError::UnreadableRun { .. } => Self::StopAfterCommit(Stop {
+                reason: "unreadable_run",
+                detail,
+            }),
+            FoldError::Snapshot { .. } => Self::Stop(Stop {
+                reason: "damaged_snapshot",
+                detail,
+            }),
+        }
+    }
+}
+
+/// One to five seconds, so that owners that lost at the same time do not come back at the same time.
+pub(super) fn jitter() -> Duration {
+    Duration::from_millis(rand::rng().random_range(1_000..5_000))
+}
+
+pub(super) fn scope(
+    pipeline: &str,
+    topic: &str,
+    identity: &TopicIdentity,
+    partition: i32,
+) -> Scope {
+    Scope {
+        pipeline: pipeline.to_owned(),
+        topic: topic.to_owned(),
+        topic_id: identity.topic_id.clone(),
+        partition,
+    }
+}
+
+/// Asks the log what a claim must name.
+pub(super) async fn claim_request(
+    pipeline: &str,
+    log: &impl Log,
+    identity: &mut Option<TopicIdentity>,
+    partition: i32,
+) -> Result<ClaimRequest, StreamError> {
+    let known = match identity.take() {
+        Some(known) => known,
+        None => log.identity().await?,
+    };
+    let identity = identity.insert(known);
+    let first_offset = log.first_offset(partition).await?;
+    Ok(ClaimRequest {
+        scope: scope(pipeline, log.topic(), identity, partition),
+        cluster_id: identity.cluster_id.clone(),
+        partition_count: identity.partition_count,
+        first_offset,
+    })
+}
+
+impl Owned {
+    /// Takes over a claimed partition whose oldest record is at `first_offset`.
+    pub(super) fn begin(
+        scope: Scope,
+        claim: Claim,
+        first_offset: i64,
+        policy: FoldPolicy,
+        epoch: u64,
+    ) -> Result<Self, Stop> {
+        let (committed, replay_from) = (claim.next_offset, claim.replay_from);
+        if first_offset > replay_from {
+            return Err(Stop::log_gap(format!(
+                "the log begins at offset {first_offset}, but offsets from {replay_from} on are needed (the next new one is {committed})"
+            )));
+        }
+        let fold = PartitionFold::new(scope, claim, policy).map_err(|error| Stop {
+            reason: "damaged_snapshot",
+            detail: error.to_string(),
+        })?;
+        Ok(Self {
+            fold,
+            epoch,
+            blocks: VecDeque::new(),
+            last_record_at: Instant::now(),
+            in_flight: 0,
+            committed,
+            stop_after_commit: None,
+        })
+    }
+
+    /// Folds the oldest block.
+    pub(super) async fn fold_block(
+        &mut self,
+        reader: &mut impl Reader,
+        now_ms: u64,
+    ) -> Result<(), FoldFailure> {
+        let Some(block) = self.blocks.pop_front() else {
+            return self.settle(reader).await;
+        };
+        let mut records = decode(&block, self.fold.position());
+        self.fold.replay(&mut records, now_ms)?;
+        self.settle(reader).await?;
+        if records.is_empty() {
+            return Ok(());
+        }
+        let unknown = self.fold.begin_look_up(&records);
+        let ended = if unknown.is_empty() {
+            HashMap::new()
+        } else {
+            reader
+                .look_up(&unknown)
+                .await
+                .map_err(FoldFailure::Lookup)?
+        };
+        Ok(self.fold.fold(&records, &ended, now_ms)?)
+    }
+
+    /// Ends the replay once it has reached N.
+    async fn settle(&mut self, reader: &mut impl Reader) -> Result<(), FoldFailure> {
+        let Some(ghosts) = self.fold.ghosts_to_look_up() else {
+            return Ok(());
+        };
+        let ended = reader.look_up(&ghosts).await.map_err(FoldFailure::Lookup)?;
+        Ok(self.fold.settle(&ended)?)
+    }
+
+    /// Whether the open batch should be closed now, and as what.
+    pub(super) fn close_reason(
+        &mut self,
+        now_ms: u64,
+        now: Instant,
+        idle_after: Duration,
+    ) -> Option<CloseReason> {
+        if self.stop_after_commit.is_some() {
+            return None;
+        }
+        if self.fold.is_due(now_ms) {
+            return Some(CloseReason::Due);
+        }
+        let idle = self.blocks.is_empty() && now.duration_since(self.last_record_at) >= idle_after;
+        (idle && self.fold.has_unwritten()).then_some(CloseReason::Idle)
+    }
+}
+
+impl Partition {
+    pub(super) fn claim_now() -> Self {
+        Self::ToClaim { at: Instant::now() }
+    }
+
+    pub(super) fn claim_later() -> Self {
+        Self::ToClaim {
+            at: Instant::now() + jitter(),
+        }
+    }
+
+    /// Whether the partition is owned, or wants to be.
+    pub(super) fn needs_session(&self) -> bool {
+        !matches!(self, Self::Stopped(_))
+    }
+
+    /// Whether its memory hangs on the session.
+    pub(super) fn holds_session(&self) -> bool {
+        matches!(self, Self::Claiming { .. } | Self::Owned(_))
+    }
+
+    /// Whether there is a block, and either the batch is not full or the writer has room for it.
+    pub(super) fn can_fold(&self, room: bool) -> bool {
+        match self {
+            Self::Owned(owned) => {
+                let work = !owned.blocks.is_empty() || owned.fold.ghosts_to_look_up().is_some();
+                work && owned.stop_after_commit.is_none() && (room || !owned.fold.is_full())
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn progress(&self, high_watermark: Option<i64>) -> PartitionProgress {
+        let none = PartitionProgress {
+            phase: Phase::Claiming,
+            lag_records: None,
+            live_games: 0,
+            stopped: None,
+        };
+        match self {
+            Self::ToClaim { .. } | Self::Claiming { .. } => none,
+            Self::Owned(owned) => PartitionProgress {
+                phase: if owned.fold.replay_left() > 0 {
+                    Phase::Replaying
+                } else {
+                    Phase::Live
+                },
+                lag_records: high_watermark.map(|high| (high - owned.committed).max(0)),
+                live_games: owned.fold.live_games(),
+                stopped: None,
+            },
+            Self::Stopped(stop) => PartitionProgress {
+                phase: Phase::Stopped,
+                stopped: Some(stop.reason),
+                ..none
+            },
+        }
+    }
+}
