@@ -4,6 +4,7 @@
 //! let config: DatabaseConfig = …;                          // from configuration, the URL is a secret
 //! let mut session = connect::establish(&config).await?;    // one session of one's own: the ingestor's writer
 //! let pool = Pool::new(&config);                           // many readers; connects when first asked
+//! let game = read::game(&mut *pool.get().await?, &id).await?;
 //! migrate::run(&config).await?;                            // pending migrations, under an advisory lock
 //! if !migrate::is_current(&mut session).await? { … }       // every migration this build knows is applied
 //! rows.load(&mut session).await.map_err(StoreError::query("reading a game"))?;
@@ -21,6 +22,7 @@ pub mod live;
 pub mod migrate;
 pub mod partitions;
 pub mod pool;
+pub mod read;
 pub mod schema;
 
 pub use config::{DatabaseConfig, PoolConfig};

@@ -45,7 +45,7 @@ impl Pool {
         let mut manager = ManagerConfig::<AsyncPgConnection>::default();
         manager.custom_setup = Box::new(move |_| {
             let session = session.clone();
-            let task = runtime.spawn(async move { connect::establish(&session).await });
+            let task = runtime.spawn(async move { connect::establish_reader(&session).await });
             async move {
                 match task.await {
                     Ok(Ok(connection)) => Ok(connection),

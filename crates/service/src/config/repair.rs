@@ -56,7 +56,9 @@ impl Repair<'_> {
     fn mend(&mut self, mut path: Vec<String>, kind: Kind) -> bool {
         match &kind {
             Kind::UnknownField(field, _) => {
-                path.push(field.clone());
+                if path.last() != Some(field) {
+                    path.push(field.clone());
+                }
                 self.note(&path, &kind);
                 self.remove(&path)
             }

@@ -1,0 +1,265 @@
+//! One game by its id.
+//!
+//! First one statement asks the directory and the live games together, in one snapshot: a game that ends meanwhile is found in
+//! one of them. Then the finished row is read by its whole key, which touches one partition. A correction may move the row
+//! between the two; the directory is then asked again.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Binary, Integer, Nullable, Text, Timestamptz};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use domain::{
+    EventTime, FinishedGame, FinishedPlayer, GameId, LiveGame, NewGame, NewPlayer, Opening,
+    PackedMoves, PlayerId, ShortText, Slug,
+};
+
+use crate::StoreError;
+use crate::schema::{game_directory, games, live_games};
+
+const OPERATION: &str = "read a game";
+/// A row moves only when a rebuild corrects it; three moves within one read do not happen.
+const ATTEMPTS: usize = 3;
+
+/// What there is of a game.
+#[derive(Debug)]
+pub enum FoundGame {
+    /// It ended, and here it is.
+    Finished(Box<StoredGame>),
+    /// It goes on; this is its last snapshot.
+    Live(Box<LiveSnapshot>),
+    /// It ended at this time, and retention has removed it.
+    Gone {
+        /// When it ended.
+        ended_at: DateTime<Utc>,
+    },
+    /// There is no such game.
+    Unknown,
+}
+
+/// A finished game as it is stored.
+#[derive(Debug)]
+pub struct StoredGame {
+    /// The game.
+    pub game: FinishedGame,
+    /// Counts its corrections, from 1.
+    pub revision: i32,
+    /// When this revision was written.
+    pub written_at: DateTime<Utc>,
+}
+
+/// A live game as of its last snapshot.
+#[derive(Debug)]
+pub struct LiveSnapshot {
+    /// The game so far.
+    pub game: LiveGame,
+    /// The last offset of its partition that the snapshot covers.
+    pub as_of_offset: i64,
+}
+
+/// Finds a game by its id.
+///
+/// # Errors
+/// [`StoreError::Query`] when the database can't be asked, [`StoreError::Damaged`] when what it stores can't be read.
+pub async fn game(
+    connection: &mut AsyncPgConnection,
+    id: &GameId,
+) -> Result<FoundGame, StoreError> {
+    let mut ended = None;
+    for _ in 0..ATTEMPTS {
+        let entry = match locate(connection, id).await? {
+            Located::Ended(entry) => entry,
+            Located::Live(snapshot) => return Ok(FoundGame::Live(snapshot)),
+            Located::Nowhere => return Ok(FoundGame::Unknown),
+        };
+        if let Some(row) = finished_row(connection, id, entry.ended_at).await? {
+            return Ok(FoundGame::Finished(Box::new(stored(row, entry)?)));
+        }
+        // Asked twice, the same answer: the row is not on the move, it is gone.
+        if ended.replace(entry.ended_at) == Some(entry.ended_at) {
+            break;
+        }
+    }
+    Ok(match ended {
+        Some(ended_at) => FoundGame::Gone { ended_at },
+        None => FoundGame::Unknown,
+    })
+}
+
+enum Located {
+    Ended(Entry),
+    Live(Box<LiveSnapshot>),
+    Nowhere,
+}
+
+/// What the directory says.
+struct Entry {
+    ended_at: DateTime<Utc>,
+    end: String,
+    revision: i32,
+}
+
+/// Of the directory: when, end and revision. Of the live games: offset and state.
+type LocatedRow = (
+    Option<DateTime<Utc>>,
+    Option<String>,
+    Option<i32>,
+    Option<i64>,
+    Option<Vec<u8>>,
+);
+
+async fn locate(connection: &mut AsyncPgConnection, id: &GameId) -> Result<Located, StoreError> {
+    let ended = game_directory::table
+        .filter(game_directory::game_id.eq(id.as_str()))
+        .select((
+            game_directory::ended_at.nullable(),
+            game_directory::end.nullable(),
+            game_directory::revision.nullable(),
+            None::<i64>.into_sql::<Nullable<diesel::sql_types::BigInt>>(),
+            None::<Vec<u8>>.into_sql::<Nullable<Binary>>(),
+        ));
+    let live = live_games::table
+        .filter(live_games::game_id.eq(id.as_str()))
+        .select((
+            None::<DateTime<Utc>>.into_sql::<Nullable<Timestamptz>>(),
+            None::<String>.into_sql::<Nullable<Text>>(),
+            None::<i32>.into_sql::<Nullable<Integer>>(),
+            live_games::as_of_offset.nullable(),
+            live_games::state.nullable(),
+        ));
+    let rows: Vec<LocatedRow> = ended
+        .union_all(live)
+        .load(connection)
+        .await
+        .map_err(StoreError::query(OPERATION))?;
+    let mut snapshot = None;
+    for row in rows {
+        match row {
+            (Some(ended_at), Some(end), Some(revision), ..) => {
+                return Ok(Located::Ended(Entry {
+                    ended_at,
+                    end,
+                    revision,
+                }));
+            }
+            (.., Some(as_of_offset), Some(state)) => snapshot = Some((as_of_offset, state)),
+            _ => {}
+        }
+    }
+    let Some((as_of_offset, state)) = snapshot else {
+        return Ok(Located::Nowhere);
+    };
+    let game = LiveGame::decode(&state).map_err(damaged("live_games.state"))?;
+    Ok(Located::Live(Box::new(LiveSnapshot { game, as_of_offset })))
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = games, check_for_backend(diesel::pg::Pg))]
+struct Row {
+    game_id: String,
+    ended_at: DateTime<Utc>,
+    started_at: DateTime<Utc>,
+    game: String,
+    variant: String,
+    mode: String,
+    time_control: Option<String>,
+    region: Option<String>,
+    platform: Option<String>,
+    tournament: Option<String>,
+    start_position: Option<String>,
+    result: String,
+    winner: Option<String>,
+    termination: String,
+    opening_code: Option<String>,
+    opening_name: Option<String>,
+    move_count: i32,
+    incomplete: bool,
+    players: serde_json::Value,
+    moves: Vec<u8>,
+    written_at: DateTime<Utc>,
+}
+
+async fn finished_row(
+    connection: &mut AsyncPgConnection,
+    id: &GameId,
+    ended_at: DateTime<Utc>,
+) -> Result<Option<Row>, StoreError> {
+    games::table
+        .filter(games::game_id.eq(id.as_str()))
+        .filter(games::ended_at.eq(ended_at))
+        .select(Row::as_select())
+        .first(connection)
+        .await
+        .optional()
+        .map_err(StoreError::query(OPERATION))
+}
+
+fn damaged<E: std::fmt::Display>(column: &'static str) -> impl Fn(E) -> StoreError {
+    move |error| StoreError::Damaged {
+        operation: OPERATION,
+        detail: format!("{column}: {error}"),
+    }
+}
+
+fn slug(column: &'static str, text: String) -> Result<Slug, StoreError> {
+    Slug::try_from(text).map_err(damaged(column))
+}
+
+fn label(column: &'static str, text: Option<String>) -> Result<Option<ShortText>, StoreError> {
+    text.map(|text| ShortText::try_from(text).map_err(damaged(column)))
+        .transpose()
+}
+
+fn time(column: &'static str, time: DateTime<Utc>) -> Result<EventTime, StoreError> {
+    EventTime::from_datetime(time).map_err(damaged(column))
+}
+
+/// The domain's game out of its row.
+fn stored(row: Row, entry: Entry) -> Result<StoredGame, StoreError> {
+    let players: Vec<FinishedPlayer> =
+        serde_json::from_value(row.players).map_err(damaged("games.players"))?;
+    let created = NewGame {
+        players: players
+            .iter()
+            .map(|player| NewPlayer {
+                id: player.id.clone(),
+                role: player.role.clone(),
+                rating: player.rating,
+            })
+            .collect(),
+        game: slug("games.game", row.game)?,
+        variant: slug("games.variant", row.variant)?,
+        mode: slug("games.mode", row.mode)?,
+        time_control: label("games.time_control", row.time_control)?,
+        region: row
+            .region
+            .map(|region| slug("games.region", region))
+            .transpose()?,
+        platform: label("games.platform", row.platform)?,
+        tournament: label("games.tournament", row.tournament)?,
+        start_position: label("games.start_position", row.start_position)?,
+    };
+    let name = label("games.opening_name", row.opening_name)?;
+    let game = FinishedGame {
+        id: GameId::try_from(row.game_id).map_err(damaged("games.game_id"))?,
+        created,
+        started_at: time("games.started_at", row.started_at)?,
+        ended_at: time("games.ended_at", row.ended_at)?,
+        winner: row
+            .winner
+            .map(|id| PlayerId::try_from(id).map_err(damaged("games.winner")))
+            .transpose()?,
+        drawn: row.result == "draw",
+        termination: slug("games.termination", row.termination)?,
+        move_count: u32::try_from(row.move_count).map_err(damaged("games.move_count"))?,
+        incomplete: row.incomplete,
+        moves: PackedMoves::from_bytes(row.moves),
+        opening: label("games.opening_code", row.opening_code)?.map(|code| Opening { code, name }),
+        players,
+        end_fingerprint: entry.end,
+    };
+    Ok(StoredGame {
+        game,
+        revision: entry.revision,
+        written_at: row.written_at,
+    })
+}
