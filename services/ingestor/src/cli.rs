@@ -10,7 +10,7 @@ use crate::{run, status};
 
 /// Folds game events from Kafka into the history in PostgreSQL, exactly once in effect.
 ///
-/// Configuration comes from defaults, then --config FILE, then the environment: INGESTOR__DATABASE__URL is `url` of the
+/// Configuration comes from defaults, then --config FILE, then the environment: `INGESTOR__DATABASE__URL` is `url` of the
 /// section `database`. Exit codes: 0 done, 1 failed, 2 wrong configuration or arguments.
 #[derive(Debug, Parser)]
 #[command(name = "ingestor", version)]
