@@ -93,8 +93,18 @@ mod independence {
     fn nothing_is_shared_with_the_projection() {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let mut files = vec![source.join("verify.rs")];
-        let folder = std::fs::read_dir(source.join("verify")).unwrap();
-        files.extend(folder.map(|entry| entry.unwrap().path()));
+        let mut folders = vec![source.join("verify")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let list = if path.is_dir() {
+                    &mut folders
+                } else {
+                    &mut files
+                };
+                list.push(path);
+            }
+        }
         assert!(files.len() > 10, "{files:?}");
         for file in files {
             let text = std::fs::read_to_string(&file).unwrap();

@@ -95,7 +95,7 @@ fn checkpoint(row: &Row) -> anyhow::Result<Checkpoint> {
         stopped: row.try_get(7)?,
         counts: counts
             .try_into()
-            .map_err(|_| anyhow::anyhow!("a checkpoint without all its counters"))?,
+            .map_err(|_counts| anyhow::anyhow!("a checkpoint without all its counters"))?,
     })
 }
 

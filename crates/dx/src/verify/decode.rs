@@ -26,7 +26,7 @@ pub(super) fn decode<'a>(
         detail: why.to_owned(),
     };
     let value = value.ok_or_else(|| undecodable("no value"))?;
-    let text = std::str::from_utf8(value).map_err(|_| undecodable("not UTF-8"))?;
+    let text = std::str::from_utf8(value).map_err(|_place| undecodable("not UTF-8"))?;
     let envelope = Envelope::read(text).map_err(|Malformed(why)| undecodable(why))?;
     let game_id = check_text(&envelope.game_id, MAX_ID)
         .is_ok()
@@ -151,7 +151,7 @@ impl<'a> Fields<'a> {
 
 /// A whole number that fits its type.
 fn sized<N: TryFrom<i64>>(raw: &str) -> Result<N, Malformed> {
-    N::try_from(json::integer(raw)?).map_err(|_| Malformed("a number that does not fit"))
+    N::try_from(json::integer(raw)?).map_err(|_range| Malformed("a number that does not fit"))
 }
 
 /// A payload whose shape is right and whose values are not checked yet.
@@ -302,7 +302,7 @@ impl<'a> Payload<'a> {
                     ply: ply.ok_or_else(|| invalid("moveNumber"))?,
                     player,
                     text,
-                    clock_ms: clock_ms.map_err(|_| invalid("clockMs"))?,
+                    clock_ms: clock_ms.map_err(|_negative| invalid("clockMs"))?,
                 })
             }
             Self::Ended {
@@ -384,7 +384,7 @@ impl<'a> More<'a> {
         Ok(Action::End(Box::new(Ending {
             how,
             ratings: ratings.collect::<Result<_, Fault>>()?,
-            move_count: move_count.map_err(|_| invalid("moveCount"))?,
+            move_count: move_count.map_err(|_range| invalid("moveCount"))?,
             opening: opening.transpose()?,
         })))
     }

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use futures::TryStreamExt;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio_postgres::Transaction;
 
 use super::about::{About, Micros};
@@ -32,7 +32,7 @@ struct Seen {
 }
 
 /// A player in the `players` column.
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PlayerColumn {
     id: String,
@@ -344,14 +344,21 @@ fn players(out: &mut Vec<Difference>, about: About<'_>, game: &Finished, column:
             result: game.result_of(&seat.id).to_owned(),
         })
         .collect();
-    let found = serde_json::from_str::<Vec<PlayerColumn>>(column);
-    if found.as_ref().ok() != Some(&expected) {
-        let found = found.map_or_else(
-            |error| format!("{column} ({error})"),
-            |found| format!("{found:?}"),
-        );
-        out.push(about.differs("players", format!("{expected:?}"), found));
+    match serde_json::from_str::<Vec<PlayerColumn>>(column) {
+        Ok(found) if found == expected => {}
+        Ok(found) => {
+            let (wanted, found) = (show_players(&expected), show_players(&found));
+            out.push(about.differs("players", wanted, found));
+        }
+        Err(error) => {
+            let found = format!("{column} ({error})");
+            out.push(about.differs("players", show_players(&expected), found));
+        }
     }
+}
+
+fn show_players(players: &[PlayerColumn]) -> String {
+    serde_json::to_string(players).unwrap_or_else(|error| error.to_string())
 }
 
 fn moves(out: &mut Vec<Difference>, about: About<'_>, game: &Finished, column: &[u8]) {
@@ -370,15 +377,13 @@ fn moves(out: &mut Vec<Difference>, about: About<'_>, game: &Finished, column: &
         .zip(&found)
         .take_while(|(a, b)| a == b)
         .count();
-    let field = format!(
-        "moves, the {}. of {}",
-        same + 1,
-        expected.len().max(found.len())
-    );
+    let longer = expected.len().max(found.len());
+    let found = show(found.get(same));
+    let place = format!("the {}. of {longer} moves", same + 1);
     out.push(Difference {
         field: Some("moves".to_owned()),
         expected: Some(show(expected.get(same))),
-        found: Some(format!("{} ({field})", show(found.get(same)))),
+        found: Some(format!("{found} ({place})")),
         ..about.fault(Fault::Differs)
     });
 }

@@ -110,8 +110,8 @@ fn hex(rest: &str) -> Read<(u32, &str)> {
         .get(..4)
         .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
     let digits = digits.ok_or(Malformed("an escape without four digits"))?;
-    let number =
-        u32::from_str_radix(digits, 16).map_err(|_| Malformed("an escape without four digits"))?;
+    let number = u32::from_str_radix(digits, 16)
+        .map_err(|_digits| Malformed("an escape without four digits"))?;
     Ok((number, &rest[4..]))
 }
 
@@ -125,7 +125,7 @@ pub(super) fn integer(raw: &str) -> Read<i64> {
         return Err(Malformed("not a whole number"));
     }
     raw.parse()
-        .map_err(|_| Malformed("not a number of 64 bits"))
+        .map_err(|_range| Malformed("not a number of 64 bits"))
 }
 
 struct Scan<'a> {
@@ -154,7 +154,7 @@ impl<'a> Scan<'a> {
 
     fn open(&mut self, bracket: u8, otherwise: &'static str) -> Read<()> {
         self.space();
-        self.expect(bracket).map_err(|_| Malformed(otherwise))
+        self.expect(bracket).map_err(|_sign| Malformed(otherwise))
     }
 
     /// Whether the list or object closes here; if not, the comma before its next part has been read.
