@@ -31,7 +31,7 @@ use crate::games::{CloseReason, FoldPolicy};
 use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::metrics;
-use partition::{Owned, Partition, Stop};
+use partition::{Jitter, Owned, Partition, Stop};
 pub use progress::{PartitionProgress, Phase, Progress};
 use writer::{Done, Job, WriterHandle};
 
@@ -78,6 +78,7 @@ pub struct Worker<S: Ledger, L: Log> {
     epochs: u64,
     in_flight: usize,
     reported_at: Instant,
+    jitter: Jitter,
 }
 
 #[derive(Debug)]
@@ -109,7 +110,15 @@ impl<S: Ledger, L: Log> Worker<S, L> {
             epochs: 0,
             in_flight: 0,
             reported_at: Instant::now(),
+            jitter: Jitter::seeded(rand::random()),
         }
+    }
+
+    /// Draws its pauses from `seed`, so that a run can be repeated.
+    #[must_use]
+    pub fn with_jitter_seed(mut self, seed: u64) -> Self {
+        self.jitter = Jitter::seeded(seed);
+        self
     }
 
     /// Works until `shutdown`, then writes every live game of its partitions and ends.
@@ -188,7 +197,7 @@ impl<S: Ledger, L: Log> Worker<S, L> {
     fn forget(&mut self, partition: i32, why: &dyn std::fmt::Display) {
         if let Some(slot) = self.partitions.get_mut(&partition) {
             tracing::warn!(partition, reason = %why, "forgetting the partition's memory; it will be claimed again");
-            *slot = Partition::claim_later();
+            *slot = Partition::claim_in(self.jitter.pause());
             self.log.stop(partition);
         }
     }
@@ -217,7 +226,7 @@ impl<S: Ledger, L: Log> Worker<S, L> {
         tracing::warn!(reason = %why, "database sessions lost");
         metrics::session_lost(&self.pipeline);
         self.in_flight = 0;
-        self.reconnect_at = Some(Instant::now() + partition::jitter());
+        self.reconnect_at = Some(Instant::now() + self.jitter.pause());
         let owned: Vec<i32> = self
             .partitions
             .iter()
@@ -247,7 +256,7 @@ impl<S: Ledger, L: Log> Worker<S, L> {
             }
             Err(error) => {
                 tracing::warn!(%error, "no database session; trying again");
-                self.reconnect_at = Some(Instant::now() + partition::jitter());
+                self.reconnect_at = Some(Instant::now() + self.jitter.pause());
             }
         }
     }
@@ -283,7 +292,7 @@ impl<S: Ledger, L: Log> Worker<S, L> {
                 }
                 Err(error) => {
                     tracing::warn!(partition, %error, "can't claim yet");
-                    *slot = Partition::claim_later();
+                    *slot = Partition::claim_in(self.jitter.pause());
                 }
             }
         }

@@ -9,7 +9,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use rand::Rng;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use store::StoreError;
 use store::ingest::{Claim, ClaimRefused, ClaimRequest, Scope};
 use stream::{RecordBlock, StreamError, TopicIdentity};
@@ -113,9 +114,18 @@ impl From<FoldError> for FoldFailure {
     }
 }
 
-/// One to five seconds, so that owners that lost at the same time do not come back at the same time.
-pub(super) fn jitter() -> Duration {
-    Duration::from_millis(rand::rng().random_range(1_000..5_000))
+/// Pauses of one to five seconds, so that owners that lost at the same time do not come back at the same time.
+#[derive(Debug)]
+pub(super) struct Jitter(StdRng);
+
+impl Jitter {
+    pub(super) fn seeded(seed: u64) -> Self {
+        Self(StdRng::seed_from_u64(seed))
+    }
+
+    pub(super) fn pause(&mut self) -> Duration {
+        Duration::from_millis(self.0.random_range(1_000..5_000))
+    }
 }
 
 pub(super) fn scope(
@@ -242,9 +252,9 @@ impl Partition {
         Self::ToClaim { at: Instant::now() }
     }
 
-    pub(super) fn claim_later() -> Self {
+    pub(super) fn claim_in(pause: Duration) -> Self {
         Self::ToClaim {
-            at: Instant::now() + jitter(),
+            at: Instant::now() + pause,
         }
     }
 
