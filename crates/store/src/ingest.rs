@@ -13,6 +13,7 @@
 mod batch;
 mod claim;
 mod commit;
+mod gap;
 mod lookup;
 mod rows;
 mod session;
@@ -21,6 +22,7 @@ mod status;
 pub use batch::{Batch, Counts, DeadLetter, Finished, LiveSnapshot, RecordCopy, Scope};
 pub use claim::{Claim, ClaimRefused, ClaimRequest, ClaimedGame};
 pub use commit::{CommitError, Committed};
+pub use gap::{AcceptedGap, GapAcceptance, accept_gap};
 pub use lookup::DirectoryEntry;
 pub use session::IngestSession;
 pub use status::{CheckpointStatus, checkpoint_statuses};

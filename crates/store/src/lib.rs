@@ -16,6 +16,7 @@
 
 mod config;
 pub mod connect;
+pub mod dead_letters;
 mod error;
 pub mod ingest;
 pub mod live;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
-use crate::{run, status};
+use crate::{accept_gap, dead_letters, run, status};
 
 /// Folds game events from Kafka into the history in PostgreSQL, exactly once in effect.
 ///
@@ -30,6 +30,11 @@ enum Command {
     Migrate,
     /// Show every partition's checkpoint: how far, how much of what, and what is stopped
     Status,
+    /// Look at records that were set aside, and learn how to put them right
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
+    /// Go on behind offsets that Kafka has removed before they were read; what was in them is lost, and that is recorded
+    AcceptGap(accept_gap::Args),
     /// Read the configuration, name every fault, and exit
     CheckConfig,
 }
@@ -58,6 +63,8 @@ async fn execute(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Run => run::run(config).await,
         Command::Status => status::print(&config.database).await,
+        Command::DeadLetters(command) => dead_letters::run(&config.database, command).await,
+        Command::AcceptGap(args) => accept_gap::run(&config, args).await,
         Command::Migrate => {
             let applied = store::migrate::run(&config.database).await?;
             match applied.as_slice() {

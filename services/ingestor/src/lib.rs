@@ -9,8 +9,10 @@
 //!
 //! `docs/DELIVERY.md` states the guarantee and the rules behind it; [`run`] reads as the story of a process.
 
+mod accept_gap;
 pub mod cli;
 pub mod config;
+mod dead_letters;
 pub mod games;
 mod janitor;
 pub mod ledger;

@@ -215,7 +215,7 @@ impl<S: Ledger, L: Log> Worker<S, L> {
             });
         }
         if let Some(slot) = self.partitions.get_mut(&partition) {
-            *slot = Partition::Stopped(stop);
+            *slot = Partition::stopped(stop);
         }
     }
 
@@ -239,7 +239,7 @@ impl<S: Ledger, L: Log> Worker<S, L> {
     }
 
     async fn connect_if_due(&mut self) {
-        let wanted = self.partitions.values().any(Partition::needs_session);
+        let wanted = !self.partitions.is_empty();
         if self.sessions.is_some()
             || !wanted
             || self.reconnect_at.is_some_and(|at| at > Instant::now())
@@ -268,10 +268,7 @@ impl<S: Ledger, L: Log> Worker<S, L> {
         };
         let now = Instant::now();
         for (partition, slot) in &mut self.partitions {
-            let Partition::ToClaim { at } = slot else {
-                continue;
-            };
-            if *at > now {
+            if slot.claim_at().is_none_or(|at| at > now) {
                 continue;
             }
             match partition::claim_request(
@@ -479,7 +476,7 @@ impl<S: Ledger, L: Log> Worker<S, L> {
         let began = self.began;
         for slot in self.partitions.values() {
             let at = match slot {
-                Partition::ToClaim { at } => Some(
+                Partition::ToClaim { at } | Partition::Stopped { retry_at: at, .. } => Some(
                     self.reconnect_at
                         .map_or(*at, |reconnect| reconnect.max(*at)),
                 ),

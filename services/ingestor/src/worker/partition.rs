@@ -27,8 +27,11 @@ pub(super) enum Partition {
     ToClaim { at: Instant },
     Claiming { epoch: u64 },
     Owned(Box<Owned>),
-    Stopped(Stop),
+    Stopped { stop: Stop, retry_at: Instant },
 }
+
+/// How often a stopped partition is claimed again, to see whether an operator has acted.
+const STOP_RETRY: Duration = Duration::from_secs(20);
 
 /// A claimed partition.
 #[derive(Debug)]
@@ -252,15 +255,26 @@ impl Partition {
         Self::ToClaim { at: Instant::now() }
     }
 
+    /// Stopped for an operator; whether it still has to be is looked at now and then.
+    pub(super) fn stopped(stop: Stop) -> Self {
+        Self::Stopped {
+            stop,
+            retry_at: Instant::now() + STOP_RETRY,
+        }
+    }
+
+    /// When it wants to be claimed.
+    pub(super) fn claim_at(&self) -> Option<Instant> {
+        match self {
+            Self::ToClaim { at } | Self::Stopped { retry_at: at, .. } => Some(*at),
+            Self::Claiming { .. } | Self::Owned(_) => None,
+        }
+    }
+
     pub(super) fn claim_in(pause: Duration) -> Self {
         Self::ToClaim {
             at: Instant::now() + pause,
         }
-    }
-
-    /// Whether the partition is owned, or wants to be.
-    pub(super) fn needs_session(&self) -> bool {
-        !matches!(self, Self::Stopped(_))
     }
 
     /// Whether its memory hangs on the session.
@@ -298,7 +312,7 @@ impl Partition {
                 live_games: owned.fold.live_games(),
                 stopped: None,
             },
-            Self::Stopped(stop) => PartitionProgress {
+            Self::Stopped { stop, .. } => PartitionProgress {
                 phase: Phase::Stopped,
                 stopped: Some(stop.reason),
                 ..none
