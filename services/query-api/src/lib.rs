@@ -1,1 +1,25 @@
-//! x
+//! Reads of the game history over HTTP.
+//!
+//! ```text
+//! cli ──► config ──► run: log, pool, monitor, server
+//!                            │
+//!        app: observe ──► routes ──► extract (checked parameters) ──► store::read ──► views (JSON)
+//!                            └─────► Problem (application/problem+json), whatever goes wrong
+//! ```
+//!
+//! Requests share nothing but the pool and immutable [`state::AppState`]. No parameter is ignored and no value is bent: what is
+//! not understood is refused with its name. `docs/API.md` is the contract in words, `/openapi.json` the one for programs.
+
+pub mod app;
+pub mod cli;
+mod conditional;
+pub mod config;
+pub mod cursor;
+mod extract;
+mod monitor;
+pub mod openapi;
+mod problem;
+mod routes;
+pub mod run;
+pub mod state;
+mod views;

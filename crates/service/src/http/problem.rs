@@ -134,6 +134,13 @@ impl Problem {
         }
     }
 
+    /// Adds the parameters at fault.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<FieldFault>) -> Self {
+        self.errors = errors;
+        self
+    }
+
     /// 404: there is no such route.
     #[must_use]
     pub fn unknown_route() -> Self {
@@ -235,6 +242,12 @@ impl Problem {
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.code
+    }
+
+    /// The parameters at fault.
+    #[must_use]
+    pub fn errors(&self) -> &[FieldFault] {
+        &self.errors
     }
 
     /// What caused it, for the log.

@@ -1,0 +1,70 @@
+//! Conditional requests: an entity tag over the answer, and 304 for who has it already (RFC 9110).
+
+use std::time::SystemTime;
+
+use actix_web::http::header::{
+    self, EntityTag, Header as _, HttpDate, IfModifiedSince, IfNoneMatch, LastModified,
+};
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, SubsecRound as _, Utc};
+use serde::Serialize;
+use service::Problem;
+use sha2::{Digest as _, Sha256};
+
+/// How an answer may be kept.
+pub(crate) struct Validity {
+    /// Put before the digest in the tag, such as a revision.
+    pub(crate) version: String,
+    /// The `Cache-Control` of the answer.
+    pub(crate) cache_control: &'static str,
+    /// When the answer was last changed, where that is known.
+    pub(crate) last_modified: Option<DateTime<Utc>>,
+}
+
+/// Answers with the view as JSON, or with 304 when the request shows that its sender has it.
+pub(crate) fn json(
+    request: &HttpRequest,
+    view: &impl Serialize,
+    validity: &Validity,
+) -> Result<HttpResponse, Problem> {
+    let body = serde_json::to_vec(view).map_err(Problem::internal)?;
+    let digest = Sha256::digest(&body);
+    let digest: String = digest[..12].iter().map(|b| format!("{b:02x}")).collect();
+    let tag = EntityTag::new_strong(format!("{}-{digest}", validity.version));
+    let modified = validity.last_modified.map(whole_second);
+    let known = is_known(request, &tag, modified);
+    let mut response = match known {
+        true => HttpResponse::NotModified(),
+        false => HttpResponse::Ok(),
+    };
+    response
+        .insert_header((header::ETAG, tag.to_string()))
+        .insert_header((header::CACHE_CONTROL, validity.cache_control));
+    if let Some(modified) = modified {
+        response.insert_header(LastModified(modified));
+    }
+    Ok(match known {
+        true => response.finish(),
+        false => response.content_type("application/json").body(body),
+    })
+}
+
+/// The time as HTTP writes it: without fractions, which a client could not send back.
+fn whole_second(time: DateTime<Utc>) -> HttpDate {
+    HttpDate::from(SystemTime::from(time.trunc_subsecs(0)))
+}
+
+/// Whether the request shows that its sender has this answer. A tag decides alone where one is given.
+fn is_known(request: &HttpRequest, tag: &EntityTag, modified: Option<HttpDate>) -> bool {
+    if request.headers().contains_key(header::IF_NONE_MATCH) {
+        return match IfNoneMatch::parse(request) {
+            Ok(IfNoneMatch::Any) => true,
+            Ok(IfNoneMatch::Items(items)) => items.iter().any(|item| item.weak_eq(tag)),
+            Err(_) => false,
+        };
+    }
+    match (modified, IfModifiedSince::parse(request)) {
+        (Some(modified), Ok(IfModifiedSince(since))) => modified <= since,
+        _ => false,
+    }
+}

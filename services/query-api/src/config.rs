@@ -1,0 +1,98 @@
+//! The settings of the API.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use service::ConfigFaults;
+use service::config::in_section;
+use store::DatabaseConfig;
+use telemetry::TelemetryConfig;
+
+/// The prefix of the environment's variables.
+pub const PREFIX: &str = "QUERY_API";
+/// The shortest cursor secret taken, in bytes.
+const MIN_SECRET: usize = 16;
+
+/// The settings of the API. Durations read like `5s` or `250ms`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where to listen.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// How many threads serve requests; without it, one a core.
+    #[serde(default)]
+    pub workers: Option<usize>,
+    /// How long an answer may take; a statement may not take longer either.
+    #[serde(default = "default_request_timeout", with = "humantime_serde")]
+    pub request_timeout: Duration,
+    /// How long requests in hand may take to end when the process shall stop.
+    #[serde(default = "default_shutdown_timeout", with = "humantime_serde")]
+    pub shutdown_timeout: Duration,
+    /// Where the history is.
+    pub database: DatabaseConfig,
+    /// How page cursors are signed.
+    pub cursor: CursorConfig,
+    /// Logs and traces.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
+}
+
+/// How page cursors are signed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CursorConfig {
+    /// The key, at least 16 bytes. A page's cursor goes on at any replica, so all must have the same; there is no default,
+    /// because one that each process makes up would break every second page behind a load balancer. It guards integrity, not
+    /// access: changing it makes cursors in use `invalid-cursor`, nothing else.
+    pub secret: SecretString,
+}
+
+impl Config {
+    /// Reads the settings from defaults, file and environment.
+    ///
+    /// # Errors
+    /// [`ConfigFaults`] with every fault there is.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigFaults> {
+        let mut config = service::config::load_checked(PREFIX, file, Self::faults)?;
+        config.database.application_name = "query-api".to_owned();
+        config.database.statement_timeout = config
+            .database
+            .statement_timeout
+            .min(config.request_timeout);
+        Ok(config)
+    }
+
+    /// What is wrong with the values.
+    fn faults(&self) -> Vec<(String, String)> {
+        let mut faults = in_section("database", self.database.faults());
+        faults.extend(in_section("telemetry", self.telemetry.faults()));
+        let mut fault =
+            |key: &str, problem: &str| faults.push((key.to_owned(), problem.to_owned()));
+        if self.cursor.secret.expose_secret().len() < MIN_SECRET {
+            fault("cursor.secret", "must have at least 16 bytes");
+        }
+        if self.workers == Some(0) {
+            fault("workers", "must be at least 1");
+        }
+        if self.request_timeout.is_zero() {
+            fault("request_timeout", "must be longer than 0s");
+        }
+        faults
+    }
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080))
+}
+
+fn default_request_timeout() -> Duration {
+    Duration::from_secs(10)
+}
+
+fn default_shutdown_timeout() -> Duration {
+    Duration::from_secs(20)
+}

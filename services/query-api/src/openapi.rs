@@ -1,0 +1,40 @@
+//! The OpenAPI document, put together from the routes' own descriptions. A test holds it against the routes that are mounted
+//! and against real answers.
+
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+
+use crate::routes;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "game-history",
+        description = "Every game a platform played, with all its moves; every player's games, page by page.\n\n\
+            Times are RFC 3339 in UTC with milliseconds. Ids are opaque. A parameter that is unknown, repeated or impossible is \
+            refused with its name. Errors are `application/problem+json` with a stable `code`. Pages are walked by `cursor`. Every answer \
+            carries `X-Request-Id`, the caller's where it gave one.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    servers((url = "/", description = "This server")),
+    tags(
+        (name = "games", description = "Games with their moves"),
+        (name = "players", description = "Players' histories"),
+        (name = "operations", description = "For those who run the service"),
+    ),
+    paths(
+        routes::games::get::get,
+        routes::players::games::list,
+        routes::health::live,
+        routes::health::ready,
+        routes::health::metrics,
+        routes::openapi::get,
+    ),
+)]
+struct Api;
+
+/// The document.
+#[must_use]
+pub fn document() -> Document {
+    Api::openapi()
+}

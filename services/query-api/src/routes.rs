@@ -1,0 +1,6 @@
+//! One module a route. A handler reads its parameters, asks the store once, and makes a view.
+
+pub(crate) mod games;
+pub(crate) mod health;
+pub(crate) mod openapi;
+pub(crate) mod players;

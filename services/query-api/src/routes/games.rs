@@ -1,0 +1,3 @@
+//! Routes under `/v1/games`.
+
+pub(crate) mod get;

@@ -1,0 +1,3 @@
+//! Routes under `/v1/players`.
+
+pub(crate) mod games;

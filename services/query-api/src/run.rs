@@ -1,0 +1,69 @@
+//! The life of the process, from its settings to its end.
+
+use std::net::TcpListener;
+
+use actix_web::HttpServer;
+use anyhow::Context;
+use service::{HealthState, Shutdown, redacted};
+
+use crate::config::Config;
+use crate::state::AppState;
+use crate::{app, monitor};
+
+/// Serves the API until a signal ends it.
+///
+/// # Errors
+/// When the log, the runtime or the listener can't be set up. A missing database is no error: the process waits for it.
+pub fn run(config: Config) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let _telemetry = telemetry::init("query-api", &config.telemetry)?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        config = redacted(&config),
+        "starting"
+    );
+    let listener = TcpListener::bind(config.listen)
+        .with_context(|| format!("listening on {}", config.listen))?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
+
+    let shutdown = Shutdown::on_signals().context("listening to signals")?;
+    let health = HealthState::default();
+    let state = AppState::new(&config);
+    let monitor = tokio::spawn(monitor::watch(
+        state.pool.clone(),
+        health.clone(),
+        shutdown.clone(),
+    ));
+    start(listener, &config, state, health, &shutdown)?.await?;
+    monitor.await?;
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// Starts the server on a listener that is bound already; it ends with `shutdown`, after the requests in hand.
+///
+/// # Errors
+/// When the listener can't be used.
+pub fn start(
+    listener: TcpListener,
+    config: &Config,
+    state: AppState,
+    health: HealthState,
+    shutdown: &Shutdown,
+) -> std::io::Result<actix_web::dev::Server> {
+    let routes = app::Routes::new(state, health);
+    let mut server = HttpServer::new(move || app::app(&routes))
+        .shutdown_timeout(config.shutdown_timeout.as_secs())
+        .shutdown_signal(shutdown.token().cancelled_owned());
+    if let Some(workers) = config.workers {
+        server = server.workers(workers);
+    }
+    Ok(server.listen(listener)?.run())
+}

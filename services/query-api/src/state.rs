@@ -1,0 +1,32 @@
+//! What every request shares: the pool and the key that signs cursors. Immutable after start.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use store::Pool;
+
+use crate::config::Config;
+use crate::cursor::CursorKey;
+
+/// What every request shares. Clones share it.
+#[derive(Debug, Clone)]
+pub struct AppState {
+    /// Sessions that read.
+    pub pool: Pool,
+    /// Signs and checks page cursors.
+    pub cursors: CursorKey,
+    /// How long an answer may take.
+    pub request_timeout: Duration,
+}
+
+impl AppState {
+    /// The state for these settings. Call it inside the runtime that shall keep the database's sessions.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            pool: Pool::new(&config.database),
+            cursors: CursorKey::new(config.cursor.secret.expose_secret().as_bytes()),
+            request_timeout: config.request_timeout,
+        }
+    }
+}
