@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{doctor, import, simulate, stack, tests, verify};
+use crate::{demo, doctor, import, show, simulate, stack, tests, verify};
 
 /// Everything a developer of game-history needs, real parts only: Apache Kafka, PostgreSQL, the services, games to fill them.
 #[derive(Debug, Parser)]
 #[command(name = "cargo dx", bin_name = "cargo dx", version, about)]
 struct Cli {
-    /// Which local stack to use; stacks of different profiles run side by side [default: local; test for `test`]
+    /// Which local stack to use; stacks of different profiles run side by side [default: local; test for `test`, demo for `demo`]
     #[arg(long, global = true, env = "DX_PROFILE")]
     profile: Option<String>,
     #[command(flatten)]
@@ -41,6 +41,11 @@ enum Command {
     ImportPgn(import::Args),
     /// Fold the whole topic with independent code and compare with PostgreSQL
     Verify(verify::Args),
+    /// Show a game or a player's history, asked of the query API
+    #[command(subcommand)]
+    Show(show::Args),
+    /// Watch the main job, whole: start everything, play, import, read, verify, stop
+    Demo(demo::Args),
     /// Run every test, with the servers they need
     Test(tests::Args),
 }
@@ -61,11 +66,19 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
+/// Runs a command line, program name included, as if it had been typed.
+///
+/// # Errors
+/// The words make no command, or the command fails.
+pub(crate) async fn execute<'a>(words: impl IntoIterator<Item = &'a str>) -> anyhow::Result<()> {
+    run(Cli::try_parse_from(words)?).await
+}
+
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    let usual = if matches!(cli.command, Command::Test(_)) {
-        "test"
-    } else {
-        "local"
+    let usual = match cli.command {
+        Command::Test(_) => "test",
+        Command::Demo(_) => "demo",
+        _ => "local",
     };
     let profile = stack::Profile::load(cli.profile.as_deref().unwrap_or(usual), &cli.servers)?;
     match cli.command {
@@ -79,6 +92,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Simulate(args) => simulate::run(args, &profile.endpoints()?).await,
         Command::ImportPgn(args) => import::run(args, &profile.endpoints()?).await,
         Command::Verify(args) => verify::run(args, &profile.endpoints()?).await,
+        Command::Show(args) => show::run(&args, &profile.endpoints()?).await,
+        Command::Demo(args) => demo::run(&profile, &args).await,
         Command::Test(args) => tests::run(&profile, &args).await,
     }
 }

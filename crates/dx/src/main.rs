@@ -2,8 +2,10 @@
 
 mod cli;
 mod console;
+mod demo;
 mod doctor;
 mod import;
+mod show;
 mod simulate;
 mod stack;
 mod tests;
