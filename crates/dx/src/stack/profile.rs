@@ -27,6 +27,12 @@ pub(crate) struct Servers {
         value_name = "URL"
     )]
     pub(crate) postgres: Option<String>,
+    /// Use this topic instead of the profile's
+    #[arg(long, global = true, env = "DX_TOPIC", value_name = "NAME")]
+    pub(crate) topic: Option<String>,
+    /// Ask this query API (http://host:port) instead of the profile's
+    #[arg(long, global = true, env = "DX_API", value_name = "URL")]
+    pub(crate) api: Option<String>,
 }
 
 /// Where a profile's parts listen. `--kafka` and `--postgres`, or the profile's file, may point elsewhere.
@@ -148,13 +154,15 @@ impl Profile {
                     .unwrap_or_else(|| Path::new(".game-history").join(name)),
             ),
             root,
-            topic: file.topic,
+            topic: servers.topic.clone().unwrap_or(file.topic),
             partitions: file.partitions,
             durable: file.durable,
             postgres_bin: file.postgres_bin,
             servers: Servers {
                 kafka: servers.kafka.clone().or(file.kafka),
                 postgres: servers.postgres.clone().or(file.postgres),
+                topic: servers.topic.clone(),
+                api: servers.api.clone(),
             },
             preferred: Ports {
                 kafka: file.ports.kafka.unwrap_or(derived.kafka),
@@ -206,7 +214,11 @@ impl Profile {
                     ports.postgres
                 )
             }),
-            api: format!("http://127.0.0.1:{}", ports.query_api),
+            api: self
+                .servers
+                .api
+                .clone()
+                .unwrap_or_else(|| format!("http://127.0.0.1:{}", ports.query_api)),
             data_dir: self.files_dir(),
         }
     }

@@ -20,6 +20,9 @@ use crate::console::{self, Step};
 /// How long a detached service may take until it is live.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
+/// Signs page cursors on one machine. It guards nothing that is secret; production has a secret of its own.
+const CURSOR_SECRET: &str = "cursors of a local stack";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Service {
     Ingestor,
@@ -67,7 +70,8 @@ impl Service {
             Self::QueryApi => {
                 vec![
                     ("QUERY_API__DATABASE__URL", endpoints.postgres.clone()),
-                    ("QUERY_API__HTTP__LISTEN", listen),
+                    ("QUERY_API__LISTEN", listen),
+                    ("QUERY_API__CURSOR__SECRET", CURSOR_SECRET.to_owned()),
                 ]
             }
         }
