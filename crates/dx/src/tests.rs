@@ -34,20 +34,17 @@ pub(crate) struct Args {
 /// # Errors
 /// Something does not build, the stack does not come up, a test fails, or the run is interrupted.
 pub(crate) async fn run(profile: &Profile, args: &Args) -> anyhow::Result<()> {
+    let mut command = cargo_test(profile, args);
     if args.quick {
-        return quick(profile, args);
+        command.args(["--lib", "--bins"]).args(&args.args);
+        return uninterrupted(to_its_end(command, "tests failed", |_| Ok(()))).await;
     }
     // Built before the servers start, so that a mistake shows early and they do not idle.
-    let (build_args, _) = split(&args.args);
-    let mut build = cargo_test(profile, args);
-    build.arg("--no-run").args(build_args);
-    succeed(
-        build.status().context("cannot start cargo")?,
-        "the tests do not build",
-    )?;
+    command.arg("--no-run").args(split(&args.args).0);
+    uninterrupted(to_its_end(command, "the tests do not build", |_| Ok(()))).await?;
 
-    let _run = Lock::take_named(profile, "test-run.lock").await?;
-    let outcome = with_stack(profile, args).await;
+    let _run = uninterrupted(Lock::take_named(profile, "test-run.lock")).await?;
+    let outcome = uninterrupted(with_stack(profile, args)).await;
     if !args.keep {
         let lock = Lock::take(profile).await?;
         // After a failure the servers' logs are worth keeping; the next run deletes them.
@@ -56,25 +53,10 @@ pub(crate) async fn run(profile: &Profile, args: &Args) -> anyhow::Result<()> {
     outcome
 }
 
-fn quick(profile: &Profile, args: &Args) -> anyhow::Result<()> {
-    let mut command = cargo_test(profile, args);
-    command.args(["--lib", "--bins"]).args(&args.args);
-    succeed(
-        command.status().context("cannot start cargo")?,
-        "tests failed",
-    )
-}
-
-async fn with_stack(profile: &Profile, args: &Args) -> anyhow::Result<()> {
+/// The work's outcome, or an error as soon as this process is asked to end.
+async fn uninterrupted<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let work = async {
-        let lock = Lock::take(profile).await?;
-        stack::stop(profile, true, &lock).await?;
-        stack::servers(profile, &lock).await?;
-        drop(lock);
-        test(profile, args).await
-    };
     tokio::select! {
         outcome = work => outcome,
         _ = interrupt.recv() => bail!("interrupted"),
@@ -82,14 +64,14 @@ async fn with_stack(profile: &Profile, args: &Args) -> anyhow::Result<()> {
     }
 }
 
-/// Runs cargo and waits for it; its whole group ends with this future.
-async fn test(profile: &Profile, args: &Args) -> anyhow::Result<()> {
+/// Starts the servers afresh and runs the tests against them.
+async fn with_stack(profile: &Profile, args: &Args) -> anyhow::Result<()> {
+    let lock = Lock::take(profile).await?;
+    stack::stop(profile, true, &lock).await?;
+    stack::servers(profile, &lock).await?;
     let endpoints = profile.endpoints()?;
     let mut command = cargo_test(profile, args);
-    command
-        .args(&args.args)
-        .process_group(0)
-        .stdin(Stdio::null());
+    command.args(&args.args);
     command.env("GAME_HISTORY_TEST_KAFKA", &endpoints.kafka);
     command.env("GAME_HISTORY_TEST_POSTGRES", profile.admin_postgres()?);
     // Recorded games lie beside the checkout where there are any.
@@ -99,6 +81,21 @@ async fn test(profile: &Profile, args: &Args) -> anyhow::Result<()> {
         command.env("GAME_HISTORY_TEST_DATA", games);
     }
     profile.mark(&mut command);
+    to_its_end(command, "tests failed", move |process| {
+        State::load(profile)?.note(profile, NAME, process, 0)?;
+        drop(lock);
+        Ok(())
+    })
+    .await
+}
+
+/// Runs cargo in a process group of its own and waits for it; the whole group ends with this future.
+async fn to_its_end(
+    mut command: Command,
+    failure: &str,
+    started: impl FnOnce(Process) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    command.process_group(0).stdin(Stdio::null());
     let mut child = tokio::process::Command::from(command)
         .spawn()
         .context("cannot start cargo")?;
@@ -107,11 +104,8 @@ async fn test(profile: &Profile, args: &Args) -> anyhow::Result<()> {
         .and_then(Process::of)
         .context("cargo ended at once")?;
     let _group = Group(process.clone());
-    {
-        let _lock = Lock::take(profile).await?;
-        State::load(profile)?.note(profile, NAME, process, 0)?;
-    }
-    succeed(child.wait().await?, "tests failed")
+    started(process)?;
+    succeed(child.wait().await?, failure)
 }
 
 /// Ends a process group when dropped.

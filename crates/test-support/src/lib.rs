@@ -11,6 +11,11 @@
 //! # }
 //! ```
 
+#![expect(
+    clippy::expect_used,
+    reason = "a test that cannot get its servers fails, and says what it lacks"
+)]
+
 mod database;
 mod topic;
 

@@ -1,4 +1,4 @@
-//! Apache Kafka of a stack: one KRaft node, broker and controller in one, listening on the loopback address only.
+//! Apache Kafka of a stack: one node in `KRaft` mode, broker and controller in one, listening on the loopback address only.
 //!
 //! Its folder is formatted once; a marker written after that tells a whole folder from one whose making was cut short.
 

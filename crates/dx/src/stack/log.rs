@@ -45,7 +45,10 @@ pub(crate) async fn run(profile: &Profile, args: &Args) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     let (text, mut position) = tail(&path, args.lines)?;
     out.write_all(text.as_bytes())?;
-    while args.follow {
+    if !args.follow {
+        return Ok(());
+    }
+    loop {
         out.flush()?;
         tokio::time::sleep(Duration::from_millis(200)).await;
         let mut file =
@@ -57,7 +60,6 @@ pub(crate) async fn run(profile: &Profile, args: &Args) -> anyhow::Result<()> {
         file.seek(SeekFrom::Start(position))?;
         position += std::io::copy(&mut file, &mut out)?;
     }
-    Ok(())
 }
 
 /// The last lines of a file, and where it ended.

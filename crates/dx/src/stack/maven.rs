@@ -97,21 +97,50 @@ impl Download<'_> {
         if !output.status.success() {
             let text = String::from_utf8_lossy(&output.stdout).into_owned()
                 + &String::from_utf8_lossy(&output.stderr);
-            let errors: Vec<&str> = text
-                .lines()
-                .filter(|line| line.starts_with("[ERROR]"))
-                .take(5)
-                .collect();
-            bail!(
-                "Maven could not download {}:\n{}",
-                self.pom,
-                errors.join("\n")
-            );
+            bail!("Maven could not download {}: {}", self.pom, reason(&text));
         }
         std::fs::rename(&draft, place).with_context(|| format!("cannot create {}", place.display()))
     }
 
     fn pom_file(&self, profile: &Profile) -> PathBuf {
         profile.root.join("deploy").join(self.pom).join("pom.xml")
+    }
+}
+
+/// What Maven complains of, without its advice on how to call it.
+fn reason(output: &str) -> String {
+    let complaints = output
+        .lines()
+        .filter_map(|line| Some(line.split_once("[ERROR]")?.1.trim()))
+        .filter(|line| {
+            !line.is_empty()
+                && !line.contains("re-run")
+                && !line.starts_with("Re-run")
+                && !line.contains("[Help 1] http")
+        })
+        .filter(|line| !line.starts_with("For more information"));
+    let told: Vec<&str> = complaints.take(3).collect();
+    if told.is_empty() {
+        output.trim().to_owned()
+    } else {
+        told.join("; ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reason;
+
+    #[test]
+    fn a_failure_is_told_in_mavens_words_without_its_advice() {
+        let output = "\u{1b}[0m[ERROR] Could not create local repository at /x -> [Help 1]\n[ERROR] \n\
+                      [ERROR] To see the full stack trace of the errors, re-run Maven with the -e switch.\n\
+                      [ERROR] Re-run Maven using the -X switch.\n[ERROR] For more information, read:\n\
+                      [ERROR] [Help 1] http://cwiki.example/Exception";
+        assert_eq!(
+            reason(output),
+            "Could not create local repository at /x -> [Help 1]"
+        );
+        assert_eq!(reason("out of memory\n"), "out of memory");
     }
 }

@@ -23,8 +23,6 @@ pub(crate) struct Ports {
 impl Ports {
     /// The ports a profile of this name prefers when its file names none.
     pub(crate) fn derived(profile: &str) -> Self {
-        // Below 1,000, so the cast keeps its value and base stays below 30,000.
-        #[expect(clippy::cast_possible_truncation, reason = "a remainder below 1,000")]
         let block = (fingerprint(profile.as_bytes()) % 1_000) as u16;
         let base = 20_000 + block * 10;
         Self {

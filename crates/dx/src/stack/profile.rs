@@ -329,7 +329,7 @@ mod tests {
     fn servers_of_the_command_line_win_over_the_file() {
         let servers = Servers {
             kafka: Some("flag:9092".to_owned()),
-            postgres: None,
+            ..Servers::default()
         };
         let profile = profile(
             "kafka = 'file:9092'\npostgres = 'postgres://file/db'",
@@ -345,8 +345,8 @@ mod tests {
     #[test]
     fn a_password_never_shows_in_debug_output() {
         let servers = Servers {
-            kafka: None,
             postgres: Some("postgres://u:hunter2@db/x".to_owned()),
+            ..Servers::default()
         };
         let profile = profile("", &servers);
         assert!(!format!("{:?}", profile.endpoints_on(&profile.preferred)).contains("hunter2"));

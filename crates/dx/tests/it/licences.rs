@@ -2,8 +2,7 @@
 
 use cargo_metadata::Package;
 use serde::Deserialize;
-use spdx::expression::ParseMode;
-use spdx::{Expression, Licensee};
+use spdx::{Expression, Licensee, ParseMode};
 
 use crate::workspace::{METADATA, root};
 
