@@ -1,0 +1,429 @@
+//! From a live game to records: create, moves and end, and the faults around them.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use chess::{Color, Outcome};
+use domain::EventTime;
+use events::wire::{
+    EndDetails, EndResult, GameAborted, GameCreated, GameEnded, GameResigned, GameTimeout,
+    MoveMade, Opening, Player, Rating, event_type,
+};
+use rand::{Rng, RngCore};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::faults::Echo;
+use super::live::{Live, Plan};
+use super::poison::{CORPUS, Scene};
+use super::record::About;
+use super::{Fault, Play, Record, Role, Sent, Step};
+
+/// A missing move has fewer than this many behind it: a reader holds 64 that came early.
+const MAX_GAP_TAIL: usize = 60;
+/// Below this many plies a game has no opening.
+const MIN_OPENING_PLIES: usize = 8;
+/// How long after the end its echoes come, in milliseconds.
+const ECHO_MS: std::ops::Range<i64> = 50..20_000;
+
+/// What a true record is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Create,
+    Move { ply: usize },
+    End,
+}
+
+impl Play {
+    /// Does what is next in a game; when the thing after that comes, or `None` after the end.
+    pub(super) fn advance(&mut self, live: &mut Live) -> Option<i64> {
+        if !live.begun {
+            self.create(live);
+        } else if live.played < live.plies {
+            self.make_move(live);
+        } else {
+            self.finish(live);
+            return None;
+        }
+        Some(live.schedule(&mut self.rng))
+    }
+
+    fn create(&mut self, live: &mut Live) {
+        live.begun = true;
+        let may_have_gap = live.plies > 0 && !matches!(live.plan, Plan::Stop | Plan::Abort);
+        if may_have_gap && self.happens(self.settings.faults.gaps) {
+            let tail = self.chaos.random_range(0..live.plies.min(MAX_GAP_TAIL));
+            live.faults.gap = Some(live.plies - tail);
+        }
+        let record = created(live, live.mode(), event_id(&mut self.rng, live.now_ms));
+        self.send(live, record, Kind::Create);
+        self.flush(live, false);
+    }
+
+    fn make_move(&mut self, live: &mut Live) {
+        let (side, clock_ms) = (live.side(), live.tick());
+        let ply = live.played + 1;
+        let id = event_id(&mut self.rng, live.now_ms);
+        let line = self.book.line(live.line);
+        let text = line
+            .and_then(|line| line.moves.get(live.played))
+            .map_or("0000", |mv| mv.as_str());
+        let record = moved(live, side, ply, text, Some(clock_ms), id);
+        live.played = ply;
+        let has_next = ply < live.plies && live.faults.gap != Some(ply + 1);
+        if live.faults.gap == Some(ply) {
+            // Never sent.
+        } else if has_next
+            && live.faults.delayed.is_none()
+            && self.happens(self.settings.faults.reorder)
+        {
+            let after = ply + self.chaos.random_range(1..=2);
+            live.faults.delayed = Some((ply, after, record));
+            live.faults.reordered = true;
+        } else {
+            self.send(live, record, Kind::Move { ply });
+        }
+        self.flush(live, false);
+    }
+
+    fn finish(&mut self, live: &mut Live) {
+        self.flush(live, true);
+        let (result, termination, winner) = told(live.plan);
+        let ended = live.plan != Plan::Stop;
+        if ended {
+            let ratings = self.rate(live, winner);
+            let opening = self.book.line(live.line).map(|line| line.opening);
+            let id = event_id(&mut self.rng, live.now_ms);
+            let record = ended_by(live, ratings, opening, id);
+            self.send(live, record, Kind::End);
+            for sent in std::mem::take(&mut live.faults.late) {
+                self.echo(live.now_ms, sent);
+            }
+        }
+        let note = live.note(result, termination, winner, ended.then_some(live.now_ms));
+        self.out.push_back(Step::Over(Box::new(note)));
+    }
+
+    /// The new ratings of a rated game that counts.
+    fn rate(&mut self, live: &Live, winner: Option<Color>) -> Option<[i32; 2]> {
+        let score = match (winner, live.plan) {
+            (Some(Color::White), _) => 1.0,
+            (Some(Color::Black), _) => 0.0,
+            (None, Plan::Abort | Plan::Stop) => return None,
+            (None, _) => 0.5,
+        };
+        let [white, black] = live.players;
+        live.rated.then(|| self.players.rate(white, black, score))
+    }
+
+    /// Sends a true record, and arranges for the faults that befall it.
+    fn send(&mut self, live: &mut Live, record: Record, kind: Kind) {
+        let faults = self.settings.faults;
+        if self.happens(faults.duplicates) {
+            let again = fault(live, &record, kind, "duplicate", "duplicate");
+            match kind {
+                Kind::End => self.echo(live.now_ms, again),
+                _ => self.due(live, again),
+            }
+        }
+        if kind != Kind::End && live.plan != Plan::Stop && self.happens(faults.late) {
+            let late = fault(live, &record, kind, "late", "late");
+            live.faults.late.push(late);
+        }
+        if self.happens(faults.conflicts) {
+            let other = self.contradiction(live, kind);
+            let conflict = fault(live, &other, kind, "conflict", "conflict");
+            match kind {
+                Kind::End => self.echo(live.now_ms, conflict),
+                _ => self.due(live, conflict),
+            }
+        }
+        // Some poison needs its game live: it comes after every record but the end.
+        let poison = self.happens(faults.poison);
+        if poison && kind == Kind::End {
+            self.poison(live);
+        }
+        let role = match kind {
+            Kind::End => Role::End {
+                game_id: live.id.clone(),
+            },
+            _ => Role::Plain,
+        };
+        self.out.push_back(Step::Send(Sent { record, role }));
+        if poison && kind != Kind::End {
+            self.poison(live);
+        }
+    }
+
+    /// Sends what is due; all that is left before the end.
+    fn flush(&mut self, live: &mut Live, end: bool) {
+        if let Some((ply, _, record)) = live
+            .faults
+            .delayed
+            .take_if(|(_, after, _)| end || *after <= live.played)
+        {
+            self.send(live, record, Kind::Move { ply });
+        }
+        if live.faults.due.is_empty() {
+            return;
+        }
+        for (due, sent) in std::mem::take(&mut live.faults.due) {
+            if end || due <= live.played {
+                self.out.push_back(Step::Send(sent));
+            } else {
+                live.faults.due.push((due, sent));
+            }
+        }
+    }
+
+    fn due(&mut self, live: &mut Live, sent: Sent) {
+        let due = live.played + self.chaos.random_range(0..=3);
+        live.faults.due.push((due, sent));
+    }
+
+    fn echo(&mut self, end_ms: i64, sent: Sent) {
+        self.echo_count += 1;
+        let at_ms = end_ms + self.chaos.random_range(ECHO_MS);
+        let number = self.echo_count;
+        self.echoes.push(Reverse(Echo {
+            at_ms,
+            number,
+            sent,
+        }));
+    }
+
+    fn poison(&mut self, live: &Live) {
+        let poison = &CORPUS[self.chaos.random_range(0..CORPUS.len())];
+        let scene = Scene {
+            game_id: &live.id,
+            player: &live.names[0],
+            started_ms: live.started_ms,
+            now_ms: live.now_ms,
+        };
+        let (key, value) = (poison.make)(&scene, &mut self.chaos);
+        let about = About {
+            event_type: event_type::MOVE_MADE,
+            event_id: event_id(&mut self.chaos, live.now_ms),
+            region: live.region,
+        };
+        let record = Record {
+            key: key.map(Arc::from),
+            value,
+            about: Some(about),
+        };
+        let fault = Fault {
+            fault: "poison",
+            what: poison.name,
+            game_id: live.id.clone(),
+            ply: None,
+            expected: poison.expected.as_str(),
+        };
+        let role = Role::Fault(Box::new(fault));
+        self.out.push_back(Step::Send(Sent { record, role }));
+    }
+
+    /// Another create, move or end than the true one.
+    fn contradiction(&mut self, live: &Live, kind: Kind) -> Record {
+        let id = event_id(&mut self.chaos, live.now_ms);
+        match kind {
+            Kind::Create => created(live, if live.rated { "casual" } else { "rated" }, id),
+            Kind::Move { ply } => {
+                let line = self.book.line(live.line);
+                let text = line
+                    .and_then(|line| line.moves.get(ply - 1))
+                    .map_or("0000", |mv| mv.as_str());
+                // The same two squares the other way round: never the same text.
+                let (from, to) = text.split_at(2);
+                let back = format!("{}{from}", to.get(..2).unwrap_or(to));
+                moved(live, (ply - 1) % 2, ply, &back, None, id)
+            }
+            Kind::End => {
+                let loser = match live.plan {
+                    Plan::Resign {
+                        loser: Color::White,
+                    } => Color::Black,
+                    _ => Color::White,
+                };
+                resigned(live, loser, EndDetails::default(), id)
+            }
+        }
+    }
+
+    fn happens(&mut self, share: f64) -> bool {
+        share > 0.0 && self.chaos.random::<f64>() < share
+    }
+}
+
+fn fault(
+    live: &Live,
+    record: &Record,
+    kind: Kind,
+    fault: &'static str,
+    expected: &'static str,
+) -> Sent {
+    let fault = Fault {
+        fault,
+        what: record.about.map_or("", |about| about.event_type),
+        game_id: live.id.clone(),
+        ply: match kind {
+            Kind::Move { ply } => Some(ply),
+            Kind::Create | Kind::End => None,
+        },
+        expected,
+    };
+    Sent {
+        record: record.clone(),
+        role: Role::Fault(Box::new(fault)),
+    }
+}
+
+/// A UUIDv7 of this moment, from the stream's own source.
+fn event_id(rng: &mut ChaCha8Rng, at_ms: i64) -> Uuid {
+    let mut random = [0; 10];
+    rng.fill_bytes(&mut random);
+    let at_ms = u64::try_from(at_ms).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(at_ms, &random).into_uuid()
+}
+
+fn encode<P: Serialize>(
+    live: &Live,
+    event_type: &'static str,
+    event_id: Uuid,
+    payload: &P,
+) -> Record {
+    let about = About {
+        event_type,
+        event_id,
+        region: live.region,
+    };
+    // The contract knows no time from 2100 on; a stream that long has other troubles.
+    Record::encode(
+        &live.id,
+        about,
+        live.now_ms.min(EventTime::END_MS - 1),
+        payload,
+    )
+}
+
+fn created(live: &Live, mode: &'static str, id: Uuid) -> Record {
+    let seat = |side: usize, role: &'static str| Player {
+        player_id: (&*live.names[side]).into(),
+        role: role.into(),
+        rating: Some(live.ratings[side]),
+    };
+    let payload = GameCreated {
+        game: "chess".into(),
+        variant: live.variant.into(),
+        mode: mode.into(),
+        time_control: Some(live.time_control.into()),
+        platform: Some(live.platform.into()),
+        tournament: live
+            .tournament
+            .map(|number| format!("arena-{number}").into()),
+        start_position: None,
+        players: vec![seat(0, "white"), seat(1, "black")],
+    };
+    encode(live, event_type::GAME_CREATED, id, &payload)
+}
+
+fn moved(
+    live: &Live,
+    side: usize,
+    ply: usize,
+    text: &str,
+    clock_ms: Option<i64>,
+    id: Uuid,
+) -> Record {
+    let payload = MoveMade {
+        move_number: i64::try_from(ply).unwrap_or(i64::MAX),
+        player_id: (&*live.names[side]).into(),
+        text: text.into(),
+        clock_ms,
+    };
+    encode(live, event_type::MOVE_MADE, id, &payload)
+}
+
+fn resigned(live: &Live, loser: Color, details: EndDetails<'_>, id: Uuid) -> Record {
+    let payload = GameResigned {
+        player_id: name(live, loser).into(),
+        winner: None,
+        details,
+    };
+    encode(live, event_type::GAME_RESIGNED, id, &payload)
+}
+
+fn name(live: &Live, color: Color) -> &str {
+    &live.names[usize::from(color == Color::Black)]
+}
+
+/// Result, termination and winner.
+fn told(plan: Plan) -> (&'static str, &'static str, Option<Color>) {
+    match plan {
+        Plan::Board(Outcome::Checkmate { winner }) => ("win", "checkmate", Some(winner)),
+        Plan::Board(Outcome::Draw(drawn)) => ("draw", drawn.as_str(), None),
+        Plan::Resign { loser } => ("win", "resignation", Some(loser.other())),
+        Plan::TimeOut { loser } => ("win", "timeout", Some(loser.other())),
+        Plan::Agree => ("draw", "agreement", None),
+        Plan::Abort => ("none", "aborted", None),
+        Plan::Stop => ("live", "abandoned", None),
+    }
+}
+
+fn ended_by(
+    live: &Live,
+    ratings: Option<[i32; 2]>,
+    opening: Option<(&'static str, &'static str)>,
+    id: Uuid,
+) -> Record {
+    let rated = ratings
+        .into_iter()
+        .flat_map(|ratings| ratings.into_iter().zip(&live.names));
+    let details = EndDetails {
+        ratings: rated
+            .map(|(rating, name)| Rating {
+                player_id: (&**name).into(),
+                rating,
+            })
+            .collect(),
+        move_count: i64::try_from(live.plies).ok(),
+        opening: opening
+            .filter(|_| live.plies >= MIN_OPENING_PLIES)
+            .map(|(code, name)| Opening {
+                code: code.into(),
+                name: Some(name.into()),
+            }),
+    };
+    let (_, termination, winner) = told(live.plan);
+    match live.plan {
+        Plan::Resign { loser } => resigned(live, loser, details, id),
+        Plan::TimeOut { loser } => {
+            let payload = GameTimeout {
+                player_id: name(live, loser).into(),
+                winner: None,
+                details,
+            };
+            encode(live, event_type::GAME_TIMEOUT, id, &payload)
+        }
+        Plan::Abort | Plan::Stop => {
+            let payload = GameAborted {
+                termination: termination.into(),
+                details,
+            };
+            encode(live, event_type::GAME_ABORTED, id, &payload)
+        }
+        Plan::Board(_) | Plan::Agree => {
+            let payload = GameEnded {
+                result: if winner.is_some() {
+                    EndResult::Win
+                } else {
+                    EndResult::Draw
+                },
+                winner: winner.map(|color| name(live, color).into()),
+                termination: termination.into(),
+                details,
+            };
+            encode(live, event_type::GAME_ENDED, id, &payload)
+        }
+    }
+}
