@@ -1,0 +1,8 @@
+//! The main job from outside: the binaries as they are deployed, a real Kafka, a real PostgreSQL, the developer's commands.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod crashes;
+mod history;
+mod real_games;
+mod simulated_games;
