@@ -25,3 +25,6 @@ pub fn resource(path: &str, get: Route, head: Route) -> Resource {
 pub async fn unknown_route() -> Result<HttpResponse, Problem> {
     Err(Problem::unknown_route())
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ use diesel_async::pooled_connection::{
     AsyncDieselConnectionManager, ManagerConfig, PoolableConnection, RecyclingMethod, bb8,
 };
 use futures::FutureExt;
+use tokio::sync::watch;
 
 use crate::error::ConnectFailure;
 use crate::{DatabaseConfig, StoreError, connect};
@@ -25,6 +26,8 @@ pub struct Pool {
     inner: bb8::Pool<AsyncPgConnection>,
     target: String,
     wait_timeout: Duration,
+    /// Why the last attempt to open a session failed. The pool itself keeps that from those who wait.
+    failures: watch::Receiver<String>,
 }
 
 /// How many sessions there are, for metrics.
@@ -42,16 +45,21 @@ impl Pool {
     pub fn new(config: &DatabaseConfig) -> Self {
         let runtime = tokio::runtime::Handle::current();
         let session = config.clone();
+        let (failed, failures) = watch::channel(String::new());
         let mut manager = ManagerConfig::<AsyncPgConnection>::default();
         manager.custom_setup = Box::new(move |_| {
             let session = session.clone();
+            let failed = failed.clone();
             let task = runtime.spawn(async move { connect::establish_reader(&session).await });
             async move {
-                match task.await {
-                    Ok(Ok(connection)) => Ok(connection),
-                    Ok(Err(error)) => Err(ConnectionError::BadConnection(error.to_string())),
-                    Err(error) => Err(ConnectionError::BadConnection(error.to_string())),
-                }
+                let reason = match task.await {
+                    Ok(Ok(connection)) => return Ok(connection),
+                    Ok(Err(StoreError::Connect { source, .. })) => source.to_string(),
+                    Ok(Err(error)) => error.to_string(),
+                    Err(error) => error.to_string(),
+                };
+                failed.send_replace(reason.clone());
+                Err(ConnectionError::BadConnection(reason))
             }
             .boxed()
         });
@@ -69,16 +77,18 @@ impl Pool {
             }));
         let inner = bb8::Pool::builder()
             .max_size(config.pool.max_size)
+            .min_idle(config.pool.min_idle)
             .connection_timeout(config.pool.wait_timeout)
             .max_lifetime(config.pool.max_lifetime)
             .idle_timeout(config.pool.max_lifetime)
-            // A refused connection is told to the caller at once instead of being retried until its time is up.
+            // Whoever waits is told of a refused connection at once, and asks again when it likes.
             .retry_connection(false)
             .build_unchecked(AsyncDieselConnectionManager::new_with_config("", manager));
         Self {
             inner,
             target: config.target(),
             wait_timeout: config.pool.wait_timeout,
+            failures,
         }
     }
 
@@ -87,15 +97,38 @@ impl Pool {
     /// # Errors
     /// [`StoreError::PoolExhausted`] when none became free in time, [`StoreError::Connect`] when none can be opened.
     pub async fn get(&self) -> Result<PooledConnection<'_>, StoreError> {
-        self.inner.get().await.map_err(|error| match error {
-            bb8::RunError::TimedOut => StoreError::PoolExhausted {
-                waited: self.wait_timeout,
-            },
-            bb8::RunError::User(error) => StoreError::Connect {
-                target: self.target.clone(),
-                source: ConnectFailure(error.to_string()),
-            },
-        })
+        tokio::select! {
+            biased;
+            lent = self.inner.get() => lent.map_err(|error| match error {
+                bb8::RunError::TimedOut => StoreError::PoolExhausted {
+                    waited: self.wait_timeout,
+                },
+                bb8::RunError::User(error) => self.refused(error.to_string()),
+            }),
+            reason = self.unreachable() => Err(self.refused(reason)),
+        }
+    }
+
+    fn refused(&self, reason: String) -> StoreError {
+        StoreError::Connect {
+            target: self.target.clone(),
+            source: ConnectFailure(reason),
+        }
+    }
+
+    /// Waits until an attempt to connect fails while there is no session to wait for.
+    async fn unreachable(&self) -> String {
+        let mut failures = self.failures.clone();
+        failures.mark_unchanged();
+        loop {
+            // The sender lives as long as the pool.
+            if failures.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            if self.inner.state().connections == 0 {
+                return failures.borrow().clone();
+            }
+        }
     }
 
     /// How many sessions there are now.

@@ -16,7 +16,7 @@ mod conditional;
 pub mod config;
 pub mod cursor;
 mod extract;
-mod monitor;
+pub mod monitor;
 pub mod openapi;
 mod problem;
 mod routes;

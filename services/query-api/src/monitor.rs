@@ -19,7 +19,7 @@ enum Finding {
 }
 
 /// Checks again and again until shutdown.
-pub(crate) async fn watch(pool: Pool, health: HealthState, shutdown: Shutdown) {
+pub async fn watch(pool: Pool, health: HealthState, shutdown: Shutdown) {
     health.starting("database", "connecting");
     health.starting("schema", "not read yet");
     let (mut last, mut pause) = (None, FIRST_RETRY);

@@ -1,0 +1,67 @@
+//! The API over a database of its own, ended when dropped.
+
+use std::net::{SocketAddr, TcpListener};
+
+use query_api::config::Config;
+use query_api::run;
+use query_api::state::AppState;
+use service::{HealthState, Shutdown};
+use test_support::TestDatabase;
+
+use crate::http::{Answer, send};
+
+/// A running API.
+pub(crate) struct TestServer {
+    pub(crate) address: SocketAddr,
+    pub(crate) health: HealthState,
+    pub(crate) shutdown: Shutdown,
+}
+
+impl TestServer {
+    /// Starts over a fresh, migrated database.
+    pub(crate) async fn start() -> (Self, TestDatabase) {
+        let database = TestDatabase::create().await;
+        (Self::over(&database.url()).await, database)
+    }
+
+    /// Starts over the database at this URL.
+    pub(crate) async fn over(url: &str) -> Self {
+        telemetry::install_metrics().unwrap();
+        let config = config(url);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (health, shutdown) = (HealthState::default(), Shutdown::default());
+        let state = AppState::new(&config);
+        tokio::spawn(query_api::monitor::watch(
+            state.pool.clone(),
+            health.clone(),
+            shutdown.clone(),
+        ));
+        let server = run::start(listener, &config, state, health.clone(), &shutdown).unwrap();
+        tokio::spawn(server);
+        Self {
+            address,
+            health,
+            shutdown,
+        }
+    }
+
+    pub(crate) async fn get(&self, target: &str) -> Answer {
+        send(self.address, "GET", target, &[]).await
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.shutdown.request("the test ended");
+    }
+}
+
+fn config(url: &str) -> Config {
+    toml::from_str(&format!(
+        "workers = 1\nrequest_timeout = '5s'\nshutdown_timeout = '1s'\n\
+         [database]\nurl = '{url}'\nconnect_timeout = '2s'\npool = {{ max_size = 4, wait_timeout = '1s' }}\n\
+         [cursor]\nsecret = 'a secret for tests'\n"
+    ))
+    .unwrap()
+}
