@@ -21,16 +21,16 @@ use play::{Faults, Settings};
 use publish::Options;
 use visibility::Seen;
 
-/// How many moves and ends a game has on average, create included.
-const EVENTS_A_GAME: u64 = 75;
+/// How many events a game has on average.
+const EVENTS_A_GAME: u64 = 61;
 /// How long a game lasts on average by its own clocks, in milliseconds.
-const MEAN_GAME_MS: u64 = 240_000;
+const MEAN_GAME_MS: u64 = 280_000;
 /// How long the last games may go on after the last one has begun, in milliseconds.
-const LAST_GAMES_MS: u64 = 1_500_000;
+const LAST_GAMES_MS: u64 = 2_100_000;
 /// What this machine may publish flat out, in events a second; only used to place the games in time.
 const FLAT_OUT_EVENTS: u64 = 150_000;
 /// How many seconds lie between two events of a game on average.
-const SECONDS_BETWEEN_EVENTS: u64 = 3;
+const SECONDS_BETWEEN_EVENTS: u64 = 5;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -111,7 +111,11 @@ impl Ledger {
 
     pub(super) fn fault(&mut self, fault: &Fault, delivery: Delivery) -> anyhow::Result<()> {
         self.totals.records += 1;
-        *self.totals.expected.entry(fault.expected).or_default() += 1;
+        *self
+            .totals
+            .expected
+            .entry(fault.expected_name())
+            .or_default() += 1;
         let placed = Placed {
             fault,
             topic: &self.topic,

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use chess::{Color, Outcome};
-use domain::EventTime;
+use domain::{EventTime, Reason, Verdict};
 use events::wire::{
     EndDetails, EndResult, GameAborted, GameCreated, GameEnded, GameResigned, GameTimeout,
     MoveMade, Opening, Player, Rating, event_type,
@@ -121,19 +121,25 @@ impl Play {
     fn send(&mut self, live: &mut Live, record: Record, kind: Kind) {
         let faults = self.settings.faults;
         if self.happens(faults.duplicates) {
-            let again = fault(live, &record, kind, "duplicate", "duplicate");
+            let again = fault(live, &record, kind, "duplicate", Verdict::Duplicate);
             match kind {
                 Kind::End => self.echo(live.now_ms, again),
                 _ => self.due(live, again),
             }
         }
         if kind != Kind::End && live.plan != Plan::Stop && self.happens(faults.late) {
-            let late = fault(live, &record, kind, "late", "late");
+            let late = fault(live, &record, kind, "late", Verdict::Late);
             live.faults.late.push(late);
         }
         if self.happens(faults.conflicts) {
             let other = self.contradiction(live, kind);
-            let conflict = fault(live, &other, kind, "conflict", "conflict");
+            let conflict = fault(
+                live,
+                &other,
+                kind,
+                "conflict",
+                Verdict::DeadLetter(Reason::Conflict),
+            );
             match kind {
                 Kind::End => self.echo(live.now_ms, conflict),
                 _ => self.due(live, conflict),
@@ -217,7 +223,7 @@ impl Play {
             what: poison.name,
             game_id: live.id.clone(),
             ply: None,
-            expected: poison.expected.as_str(),
+            expected: Verdict::DeadLetter(poison.expected),
         };
         let role = Role::Fault(Box::new(fault));
         self.out.push_back(Step::Send(Sent { record, role }));
@@ -255,13 +261,7 @@ impl Play {
     }
 }
 
-fn fault(
-    live: &Live,
-    record: &Record,
-    kind: Kind,
-    fault: &'static str,
-    expected: &'static str,
-) -> Sent {
+fn fault(live: &Live, record: &Record, kind: Kind, fault: &'static str, expected: Verdict) -> Sent {
     let fault = Fault {
         fault,
         what: record.about.map_or("", |about| about.event_type),

@@ -3,6 +3,10 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use domain::Verdict;
+use serde::Serializer;
+use serde::ser::SerializeMap;
+
 use super::{Record, Sent};
 
 /// The share of each kind of fault, from 0 to 1.
@@ -36,8 +40,38 @@ pub(crate) struct Fault {
     /// Of a move.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ply: Option<usize>,
-    /// What a right reader says of it: `duplicate`, `late`, or the reason of a dead letter.
-    pub(crate) expected: &'static str,
+    /// What a right reader says of it.
+    #[serde(flatten, serialize_with = "verdict")]
+    pub(crate) expected: Verdict,
+}
+
+impl Fault {
+    /// `duplicate` or `late`, or the reason of a dead letter.
+    pub(crate) fn expected_name(&self) -> &'static str {
+        match self.expected {
+            Verdict::DeadLetter(reason) => reason.as_str(),
+            other => name(other),
+        }
+    }
+}
+
+fn name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Applied => "applied",
+        Verdict::Duplicate => "duplicate",
+        Verdict::Late => "late",
+        Verdict::DeadLetter(_) => "dead_letter",
+    }
+}
+
+/// `verdict`, and the `reason` of a dead letter.
+fn verdict<S: Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    map.serialize_entry("verdict", name(*verdict))?;
+    if let Verdict::DeadLetter(reason) = verdict {
+        map.serialize_entry("reason", reason.as_str())?;
+    }
+    map.end()
 }
 
 /// The faults that one game has still to come.

@@ -106,7 +106,7 @@ mod truth {
         let mut seen: HashMap<(&str, &str), u32> = HashMap::new();
         for sent in sent(settings(ALL)) {
             let (fault, expected) = match &sent.role {
-                Role::Fault(fault) => (fault.fault, fault.expected),
+                Role::Fault(fault) => (fault.fault, fault.expected_name()),
                 Role::Plain | Role::End { .. } => ("none", "applied"),
             };
             let value = String::from_utf8_lossy(sent.record.value.as_deref().unwrap_or_default());
