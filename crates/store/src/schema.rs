@@ -123,6 +123,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    accepted_gaps (pipeline, topic_id, partition, from_offset) {
+        pipeline -> Text,
+        topic -> Text,
+        topic_id -> Text,
+        partition -> Int4,
+        from_offset -> Int8,
+        to_offset -> Int8,
+        replay_from -> Int8,
+        reason -> Text,
+        accepted_by -> Text,
+        accepted_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     retention_floor (only_row) {
         only_row -> Bool,
         ended_at -> Timestamptz,

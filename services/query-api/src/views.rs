@@ -15,12 +15,13 @@ pub(crate) use player_game::PlayerGameView;
 
 /// An opening.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Opening)]
 pub(crate) struct OpeningView {
     /// Its code, such as one of the ECO.
     #[schema(example = "C42")]
     code: String,
     /// Its name, where known.
-    #[schema(example = "Petrov's Defense")]
+    #[schema(required, example = "Petrov's Defense")]
     name: Option<String>,
 }
 

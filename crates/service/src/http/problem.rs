@@ -40,7 +40,7 @@ pub struct FieldFault {
 
 /// The body of every error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(title = "Problem")]
+#[schema(as = Problem)]
 pub struct ProblemBody {
     /// Names the kind of problem: `urn:game-history:problem:` and the code.
     #[serde(rename = "type")]

@@ -86,7 +86,7 @@ async fn every_failure_is_a_problem_with_the_requests_id() {
         ("/broken", 500, "internal"),
         ("/slow", 503, "timeout"),
         ("/number/many", 404, "unknown-route"),
-        ("/body", 415, "unsupported-media-type"),
+        ("/body", 400, "bad-request"),
         ("/nowhere", 404, "unknown-route"),
     ] {
         let answer = ask(path, "r-7").await;

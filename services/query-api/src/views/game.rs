@@ -11,13 +11,12 @@ use super::{OpeningView, optional_timestamp, timestamp};
 
 /// A game with all its moves.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(title = "Game")]
+#[schema(as = Game)]
 pub(crate) struct GameView {
     /// The platform's id of the game.
     #[schema(example = "q7ZvsdUF")]
     id: String,
     /// Whether it is over.
-    #[schema(inline)]
     status: Status,
     /// Which game.
     #[schema(example = "chess")]
@@ -29,37 +28,41 @@ pub(crate) struct GameView {
     #[schema(example = "rated")]
     mode: String,
     /// How time was kept.
-    #[schema(example = "180+1")]
+    #[schema(required, example = "180+1")]
     time_control: Option<String>,
     /// Where it was played.
-    #[schema(example = "eu")]
+    #[schema(required, example = "eu")]
     region: Option<String>,
     /// What it was played on.
-    #[schema(example = "web")]
+    #[schema(required, example = "web")]
     platform: Option<String>,
     /// The tournament it belongs to.
+    #[schema(required)]
     tournament: Option<String>,
     /// The position it began from, where that is not the usual one (FEN for chess).
+    #[schema(required)]
     start_position: Option<String>,
     /// When it began, by its producer's clock.
     #[serde(serialize_with = "timestamp")]
     started_at: DateTime<Utc>,
     /// When it ended, by its producer's clock; null while it goes on.
     #[serde(serialize_with = "optional_timestamp")]
+    #[schema(required)]
     ended_at: Option<DateTime<Utc>>,
     /// How long it took; null while it goes on.
-    #[schema(minimum = 0, example = 351_204)]
+    #[schema(required, minimum = 0, example = 351_204)]
     duration_ms: Option<i64>,
     /// How it ended; null while it goes on. `none` is a game without a result, such as an aborted one.
-    #[schema(inline)]
+    #[schema(required)]
     result: Option<GameResult>,
     /// Who won.
-    #[schema(example = "magnus")]
+    #[schema(required, example = "magnus")]
     winner: Option<String>,
     /// By what it ended; null while it goes on.
-    #[schema(example = "checkmate")]
+    #[schema(required, example = "checkmate")]
     termination: Option<String>,
     /// The opening, where its producer knew it.
+    #[schema(required)]
     opening: Option<OpeningView>,
     /// A move is missing, or the producer counted more moves than arrived.
     incomplete: bool,
@@ -72,19 +75,21 @@ pub(crate) struct GameView {
     moves: Vec<MoveView>,
     /// The position after the last move (FEN). Null for other games than chess, for rules that are not known here, and for
     /// moves that are not legal or not complete.
-    #[schema(example = "4r1k1/5ppp/8/8/8/8/5PPP/4R1K1 w - - 0 31")]
+    #[schema(required, example = "4r1k1/5ppp/8/8/8/8/5PPP/4R1K1 w - - 0 31")]
     final_position: Option<String>,
     /// Of a game in progress: the time of the last event that is in this answer.
     #[serde(serialize_with = "optional_timestamp")]
+    #[schema(required)]
     as_of: Option<DateTime<Utc>>,
     /// Of a game in progress: the last offset of its partition that is in this answer.
-    #[schema(minimum = 0, example = 4711)]
+    #[schema(required, minimum = 0, example = 4711)]
     as_of_offset: Option<i64>,
 }
 
 /// Whether a game is over.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = GameStatus)]
 enum Status {
     Finished,
     InProgress,
@@ -105,6 +110,7 @@ enum GameResult {
 /// What a game was for one player.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = PlayerResult)]
 pub(super) enum PlayerResultView {
     Win,
     Loss,
@@ -114,7 +120,7 @@ pub(super) enum PlayerResultView {
 
 /// A player of a game.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(title = "Player")]
+#[schema(as = Player)]
 pub(crate) struct PlayerView {
     /// Who.
     #[schema(example = "magnus")]
@@ -123,19 +129,19 @@ pub(crate) struct PlayerView {
     #[schema(example = "white")]
     role: String,
     /// The rating before the game.
-    #[schema(example = 2850)]
+    #[schema(required, example = 2850)]
     rating: Option<i32>,
     /// The rating after the game.
-    #[schema(example = 2853)]
+    #[schema(required, example = 2853)]
     rating_after: Option<i32>,
     /// What the game was for this player; null while it goes on.
-    #[schema(inline)]
+    #[schema(required)]
     result: Option<PlayerResultView>,
 }
 
 /// One move.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(title = "Move")]
+#[schema(as = Move)]
 pub(crate) struct MoveView {
     /// Which move, counting plies from 1.
     #[schema(minimum = 1, example = 1)]
@@ -148,7 +154,7 @@ pub(crate) struct MoveView {
     #[schema(example = "e2e4")]
     text: String,
     /// The mover's clock after the move, in milliseconds.
-    #[schema(example = 179_900)]
+    #[schema(required, example = 179_900)]
     clock_ms: Option<u64>,
     /// When, by the producer's clock.
     #[serde(serialize_with = "timestamp")]

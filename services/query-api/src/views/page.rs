@@ -17,9 +17,10 @@ pub(crate) struct Page<T> {
 
 /// Where a page stands in its list.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Page)]
 pub(crate) struct PageInfo {
     /// The cursor of the next page, null on the last one. Also in the `Link` header.
-    #[schema(example = "AQAGQ2s0jWAA…")]
+    #[schema(required, example = "AQAGQ2s0jWAA…")]
     pub(crate) next: Option<String>,
     /// Whether there is a next page.
     pub(crate) has_more: bool,

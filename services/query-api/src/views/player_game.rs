@@ -9,7 +9,7 @@ use super::{OpeningView, timestamp};
 
 /// A game in a player's list, seen from that player.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(title = "PlayerGame")]
+#[schema(as = PlayerGame)]
 pub(crate) struct PlayerGameView {
     /// The game, as in `/v1/games/{id}`.
     #[schema(example = "q7ZvsdUF")]
@@ -33,35 +33,37 @@ pub(crate) struct PlayerGameView {
     #[schema(example = "rated")]
     mode: String,
     /// How time was kept.
-    #[schema(example = "180+1")]
+    #[schema(required, example = "180+1")]
     time_control: Option<String>,
     /// Where it was played.
-    #[schema(example = "eu")]
+    #[schema(required, example = "eu")]
     region: Option<String>,
     /// The tournament it belongs to.
+    #[schema(required)]
     tournament: Option<String>,
     /// Which side or seat the player had.
     #[schema(example = "white")]
     role: String,
     /// What the game was for the player.
-    #[schema(value_type = super::game::PlayerResultView, inline)]
+    #[schema(value_type = super::game::PlayerResultView)]
     result: String,
     /// The player's rating before the game.
-    #[schema(example = 2850)]
+    #[schema(required, example = 2850)]
     rating: Option<i32>,
     /// The player's rating after the game.
-    #[schema(example = 2853)]
+    #[schema(required, example = 2853)]
     rating_after: Option<i32>,
     /// The other players in seat order.
     #[schema(example = json!(["hikaru"]))]
     opponents: Vec<String>,
     /// The rating before the game of the one opponent, where there is exactly one.
-    #[schema(example = 2801)]
+    #[schema(required, example = 2801)]
     opponent_rating: Option<i32>,
     /// By what it ended.
     #[schema(example = "checkmate")]
     termination: String,
     /// The opening, where its producer knew it.
+    #[schema(required)]
     opening: Option<OpeningView>,
     /// How many moves there are.
     #[schema(minimum = 0, example = 61)]

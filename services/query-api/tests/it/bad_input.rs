@@ -141,13 +141,7 @@ async fn every_fault_of_a_request_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_that_is_none_is_refused() {
     let (server, _database) = TestServer::start().await;
-    for cursor in [
-        "x",
-        "AAAA",
-        "%00",
-        "../../etc/passwd",
-        &"A".repeat(60_000),
-    ] {
+    for cursor in ["x", "AAAA", "%00", "../../etc/passwd", &"A".repeat(60_000)] {
         let answer = server.get(&format!("{LIST}?cursor={cursor}")).await;
         let problem = answer.problem(400, "invalid-cursor");
         assert_eq!(problem["errors"][0]["parameter"], "cursor");

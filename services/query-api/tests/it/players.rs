@@ -241,7 +241,10 @@ async fn a_walk_repeats_and_skips_nothing_while_games_arrive() {
         // One game at the top of the list, and one right where the walk is.
         let fresh = [
             Seeded::new(&format!("new-{round:02}"), now()),
-            Seeded::new(&format!("mid-{round:02}"), old[seen.len().min(20) - 1].ended_at),
+            Seeded::new(
+                &format!("mid-{round:02}"),
+                old[seen.len().min(20) - 1].ended_at,
+            ),
         ];
         seed::finished(&database.url(), &fresh).await;
     }

@@ -1,0 +1,5 @@
+//! The store against a real Postgres.
+
+mod migrations;
+mod schema;
+mod sessions;
