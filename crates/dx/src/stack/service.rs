@@ -4,6 +4,7 @@
 //! in the state, and `down` ends it.
 
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use super::log;
 use super::ports::{Ports, pick};
 use super::process::{self, Process, mark};
 use super::profile::{Endpoints, Profile};
-use super::state::{Lock, Part, State};
+use super::state::{Lock, State};
 use crate::console::{self, Step};
 
 /// How long a detached service may take until it is live.
@@ -38,8 +39,8 @@ pub(crate) struct Args {
     /// Leave it running in the background; `logs` shows what it says and `down` ends it
     #[arg(long)]
     detach: bool,
-    /// Arguments for the service itself
-    #[arg(last = true)]
+    /// A subcommand of the service itself instead of `run`, with its arguments, such as `status`
+    #[arg(last = true, conflicts_with = "detach")]
     args: Vec<String>,
 }
 
@@ -89,6 +90,19 @@ pub(crate) async fn run(profile: &Profile, args: &Args) -> anyhow::Result<()> {
 
     let lock = Lock::take(profile).await?;
     let mut state = State::load(profile)?;
+    let ports = state
+        .ports
+        .clone()
+        .unwrap_or_else(|| profile.preferred.clone());
+    if !args.args.is_empty() {
+        drop(lock);
+        let mut command = Command::new(&program);
+        command.args(&args.args).envs(
+            args.service
+                .environment(&endpoints, args.service.preferred_port(&ports)),
+        );
+        return become_it(command);
+    }
     if let Some(part) = state.running(&name) {
         bail!(
             "{name} runs already, as process {}; `--instance {}` starts another one",
@@ -96,59 +110,72 @@ pub(crate) async fn run(profile: &Profile, args: &Args) -> anyhow::Result<()> {
             args.instance + 1
         );
     }
-    let ports = state
-        .ports
-        .clone()
-        .unwrap_or_else(|| profile.preferred.clone());
-    let taken: Vec<u16> = ports
-        .named()
-        .map(|(_, port)| port)
-        .into_iter()
-        .filter(|port| *port != args.service.preferred_port(&ports))
-        .collect();
-    let port = pick(
-        args.service.preferred_port(&ports) + args.instance - 1,
-        &taken,
-    )?;
+    let port = free_port(args, &ports)?;
     let environment = args.service.environment(&endpoints, port);
-
-    if !args.detach {
-        let process = Process::current().context("this process cannot be seen")?;
-        state.parts.insert(name.clone(), Part::new(process, port));
-        state.save(profile)?;
+    if args.detach {
+        let step = Step::start(&name, "starting");
+        std::fs::create_dir_all(profile.logs_dir())?;
+        let file = profile.logs_dir().join(format!("{name}.log"));
+        let mut command = process::detached(&program);
+        command.arg("run").envs(environment);
+        let process = process::start(command, &profile.dir, &file)?;
+        state.note(profile, &name, process.clone(), port)?;
         drop(lock);
-        console::remark(format_args!("{name} on http://127.0.0.1:{port}"));
-        let mut command = Command::new(&program);
-        command.args(&args.args).envs(environment);
-        let error = mark(&mut command, &profile.dir).exec();
-        return Err(error).with_context(|| format!("cannot start {}", program.display()));
+        await_life(&name, &process, port, &file).await?;
+        step.done(format_args!("up on http://127.0.0.1:{port}"));
+        return Ok(());
     }
-
-    let step = Step::start(&name, "starting");
-    std::fs::create_dir_all(profile.logs_dir())?;
-    let file = profile.logs_dir().join(format!("{name}.log"));
-    let mut command = process::detached(&program);
-    command.args(&args.args).envs(environment);
-    let process = process::start(command, &profile.dir, &file)?;
-    state
-        .parts
-        .insert(name.clone(), Part::new(process.clone(), port));
-    state.save(profile)?;
+    state.note(
+        profile,
+        &name,
+        Process::current().context("this process cannot be seen")?,
+        port,
+    )?;
     drop(lock);
+    console::remark(format_args!("{name} on http://127.0.0.1:{port}"));
+    let mut command = Command::new(&program);
+    mark(command.arg("run").envs(environment), &profile.dir);
+    become_it(command)
+}
+
+/// Replaces this process by the command; returns only if that fails.
+fn become_it(mut command: Command) -> anyhow::Result<()> {
+    let error = command.exec();
+    Err(error).with_context(|| format!("cannot start {}", command.get_program().display()))
+}
+
+/// The instance's port: its own place behind the first instance's, or the next free one.
+fn free_port(args: &Args, ports: &Ports) -> anyhow::Result<u16> {
+    let first = args.service.preferred_port(ports);
+    let of_others: Vec<u16> = ports
+        .named()
+        .iter()
+        .map(|(_, port)| *port)
+        .filter(|port| *port != first)
+        .collect();
+    pick(first.saturating_add(args.instance - 1), &of_others)
+}
+
+/// Waits until a detached service says it is live.
+async fn await_life(
+    name: &str,
+    process: &Process,
+    port: u16,
+    log_file: &Path,
+) -> anyhow::Result<()> {
     let deadline = Instant::now() + START_PATIENCE;
     while !answers(port, "live").await {
         if !process.is_alive() {
-            bail!("{name} ended while it started; {}", log::excerpt(&file));
+            bail!("{name} ended while it started; {}", log::excerpt(log_file));
         }
         if Instant::now() > deadline {
             bail!(
                 "{name} does not answer on port {port}; {}",
-                log::excerpt(&file)
+                log::excerpt(log_file)
             );
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    step.done(format_args!("up on http://127.0.0.1:{port}"));
     Ok(())
 }
 
