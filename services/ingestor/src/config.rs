@@ -165,3 +165,51 @@ impl Config {
         faults
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use figment::Jail;
+
+    use super::*;
+
+    fn example() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/config/ingestor.example.toml")
+    }
+
+    #[test]
+    #[expect(clippy::result_large_err, reason = "the jail's own error type")]
+    fn the_example_shows_the_defaults() {
+        Jail::expect_with(|jail| {
+            jail.set_env("INGESTOR__DATABASE__URL", "postgres://example");
+            let (shown, defaults) = (
+                Config::load(Some(&example())).unwrap(),
+                Config::load(None).unwrap(),
+            );
+            assert_eq!(format!("{shown:?}"), format!("{defaults:?}"));
+            Ok(())
+        });
+    }
+
+    #[test]
+    #[expect(clippy::result_large_err, reason = "the jail's own error type")]
+    fn every_fault_is_named_at_once_by_its_variable() {
+        Jail::expect_with(|jail| {
+            jail.set_env("INGESTOR__GAMES__WORKERS", "0");
+            jail.set_env("INGESTOR__KAFKA__BROKERS", " ");
+            jail.set_env("INGESTOR__JANITOR__ENABLED", "true");
+            jail.set_env("INGESTOR__JANITOR__IDLE_FOR", "1s");
+            jail.set_env("INGESTOR__GAMES__WROKERS", "3");
+            let faults = Config::load(None).unwrap_err().to_string();
+            for part in [
+                "database",
+                "GAMES__WORKERS",
+                "KAFKA__BROKERS",
+                "JANITOR__IDLE_FOR",
+                "wrokers",
+            ] {
+                assert!(faults.contains(part), "{part} in {faults}");
+            }
+            Ok(())
+        });
+    }
+}
