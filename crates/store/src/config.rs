@@ -135,7 +135,7 @@ impl DatabaseConfig {
             .replace("sslmode=verify-ca", "sslmode=require");
         let config: tokio_postgres::Config = url
             .parse()
-            .map_err(|_: tokio_postgres::Error| StoreError::Url)?;
+            .map_err(|_shows_the_url: tokio_postgres::Error| StoreError::Url)?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(StoreError::Url);
         }

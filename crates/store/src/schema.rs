@@ -123,7 +123,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    accepted_gaps (pipeline, topic_id, partition, from_offset) {
+    accepted_gaps (pipeline, topic_id, partition, accepted_at) {
         pipeline -> Text,
         topic -> Text,
         topic_id -> Text,

@@ -109,7 +109,7 @@ impl CursorKey {
         }
         let bytes = URL_SAFE_NO_PAD
             .decode(text)
-            .map_err(|_: base64::DecodeError| CursorError::Invalid)?;
+            .map_err(|_garbled: base64::DecodeError| CursorError::Invalid)?;
         let signed = bytes
             .len()
             .checked_sub(MAC_LEN)
@@ -119,7 +119,7 @@ impl CursorKey {
             .clone()
             .chain_update(body)
             .verify_truncated_left(mac)
-            .map_err(|_: hmac::digest::MacError| CursorError::Invalid)?;
+            .map_err(|_changed: hmac::digest::MacError| CursorError::Invalid)?;
         let (theirs, place) = parse(body).ok_or(CursorError::Invalid)?;
         if theirs != walk {
             return Err(CursorError::OtherWalk);

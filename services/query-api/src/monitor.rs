@@ -25,6 +25,9 @@ pub async fn watch(pool: Pool, health: HealthState, shutdown: Shutdown) {
     let (mut last, mut pause) = (None, FIRST_RETRY);
     loop {
         let finding = look(&pool).await;
+        let sessions = pool.state();
+        metrics::gauge!("database_pool_connections").set(sessions.connections);
+        metrics::gauge!("database_pool_idle_connections").set(sessions.idle);
         report(&finding, &health);
         pause = match finding {
             Finding::Good => CALM,

@@ -46,6 +46,7 @@ fn ten() -> u16 {
 }
 
 /// Reads `Demo` from a file's text and variables, in an environment of its own.
+#[expect(clippy::result_large_err, reason = "figment's jail wants its error")]
 fn read(toml: &str, variables: &[(&str, &str)]) -> Result<Demo, Vec<String>> {
     let mut outcome = None;
     figment::Jail::expect_with(|jail| {

@@ -14,7 +14,10 @@ use utoipa::ToSchema;
 
 /// A failure as its receiver shall see it.
 #[derive(Debug, Clone)]
-pub struct Problem {
+pub struct Problem(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
     status: StatusCode,
     code: &'static str,
     title: &'static str,
@@ -76,7 +79,7 @@ impl Problem {
     /// A problem of this status, code and title.
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
-        Self {
+        Self(Box::new(Parts {
             status,
             code,
             title,
@@ -84,20 +87,20 @@ impl Problem {
             errors: Vec::new(),
             headers: Vec::new(),
             cause: None,
-        }
+        }))
     }
 
     /// Says what happened this time.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.0.detail = Some(detail.into());
         self
     }
 
     /// Adds a header to the response.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        self.0.headers.push((name, value));
         self
     }
 
@@ -111,7 +114,7 @@ impl Problem {
     /// Says what caused it, for the log only.
     #[must_use]
     pub fn with_cause(mut self, cause: impl fmt::Display) -> Self {
-        self.cause = Some(cause.to_string());
+        self.0.cause = Some(cause.to_string());
         self
     }
 
@@ -123,21 +126,19 @@ impl Problem {
             .map(|fault| format!("{} {}", fault.parameter, fault.detail))
             .collect::<Vec<_>>()
             .join("; ");
-        Self {
-            detail: Some(detail),
-            errors,
-            ..Self::new(
-                StatusCode::BAD_REQUEST,
-                "invalid-parameter",
-                "A parameter is invalid",
-            )
-        }
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-parameter",
+            "A parameter is invalid",
+        )
+        .with_detail(detail)
+        .with_errors(errors)
     }
 
     /// Adds the parameters at fault.
     #[must_use]
     pub fn with_errors(mut self, errors: Vec<FieldFault>) -> Self {
-        self.errors = errors;
+        self.0.errors = errors;
         self
     }
 
@@ -235,24 +236,24 @@ impl Problem {
     /// The status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// The code.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        self.code
+        self.0.code
     }
 
     /// The parameters at fault.
     #[must_use]
     pub fn errors(&self) -> &[FieldFault] {
-        &self.errors
+        &self.0.errors
     }
 
     /// What caused it, for the log.
     pub(super) fn cause(&self) -> Option<&str> {
-        self.cause.as_deref()
+        self.0.cause.as_deref()
     }
 
     /// The response, for the request of this id and path.
@@ -262,17 +263,17 @@ impl Problem {
         instance: Option<String>,
     ) -> HttpResponse {
         let body = ProblemBody {
-            kind: format!("urn:game-history:problem:{}", self.code),
-            title: self.title,
-            status: self.status.as_u16(),
-            detail: self.detail.clone(),
+            kind: format!("urn:game-history:problem:{}", self.0.code),
+            title: self.0.title,
+            status: self.0.status.as_u16(),
+            detail: self.0.detail.clone(),
             instance,
-            code: self.code,
+            code: self.0.code,
             request_id,
-            errors: self.errors.clone(),
+            errors: self.0.errors.clone(),
         };
-        let mut response = HttpResponse::build(self.status);
-        for (name, value) in &self.headers {
+        let mut response = HttpResponse::build(self.0.status);
+        for (name, value) in &self.0.headers {
             response.insert_header((name.clone(), value.clone()));
         }
         response
@@ -284,8 +285,14 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.status.as_u16(), self.code, self.title)?;
-        match self.detail.as_deref().or(self.cause()) {
+        write!(
+            f,
+            "{} {}: {}",
+            self.0.status.as_u16(),
+            self.0.code,
+            self.0.title
+        )?;
+        match self.0.detail.as_deref().or(self.cause()) {
             Some(more) => write!(f, ": {more}"),
             None => Ok(()),
         }
@@ -294,7 +301,7 @@ impl fmt::Display for Problem {
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     fn error_response(&self) -> HttpResponse {

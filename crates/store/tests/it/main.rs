@@ -1,5 +1,7 @@
 //! The store against a real Postgres.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod migrations;
 mod schema;
 mod sessions;

@@ -141,10 +141,10 @@ pub(crate) fn decode(text: &str) -> Result<String, Refusal> {
         let (Some(high), Some(low)) = (value(digits[0]), value(digits[1])) else {
             return Err(broken());
         };
-        bytes.push(u8::try_from(high * 16 + low).map_err(|_| broken())?);
+        bytes.push(u8::try_from(high * 16 + low).ok().ok_or_else(broken)?);
         rest = tail;
     }
-    String::from_utf8(bytes).map_err(|_| broken())
+    String::from_utf8(bytes).ok().ok_or_else(broken)
 }
 
 #[cfg(test)]

@@ -24,7 +24,8 @@ pub(super) fn read(text: &str) -> Result<EventTime, Refusal> {
         return Err(malformed());
     }
     let time = DateTime::parse_from_rfc3339(&with_plus(text))
-        .map_err(|_: chrono::ParseError| malformed())?;
+        .ok()
+        .ok_or_else(malformed)?;
     Ok(EventTime::from_datetime(time.to_utc())?)
 }
 
