@@ -49,7 +49,7 @@ pub enum PublishError {
         /// The bootstrap servers.
         brokers: String,
         /// What the client or the broker said.
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// Records were still undelivered when the time to flush was over.
     #[error(
@@ -64,7 +64,7 @@ pub enum PublishError {
         /// How long it was waited, in milliseconds.
         waited_ms: u128,
         /// What the client said.
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// The publisher was shut down before the record was delivered.
     #[error("the publisher was shut down before the record was delivered: flush it first")]

@@ -202,7 +202,7 @@ impl GamePublisher {
                 count: self.producer.in_flight_count(),
                 brokers: self.target.brokers.clone(),
                 waited_ms: started.elapsed().as_millis(),
-                source,
+                source: Box::new(source),
             })
     }
 
@@ -224,7 +224,7 @@ impl Target {
         PublishError::Undelivered {
             topic: self.topic.clone(),
             brokers: self.brokers.clone(),
-            source,
+            source: Box::new(source),
         }
     }
 }

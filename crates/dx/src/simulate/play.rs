@@ -17,6 +17,7 @@ mod live;
 mod players;
 mod poison;
 mod record;
+mod story;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

@@ -1,5 +1,7 @@
 //! The publisher against librdkafka's in-process broker: what arrives, in which order, and what is said when nothing can.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 use std::collections::HashMap;
 use std::time::Duration;
 

@@ -85,7 +85,9 @@ fn sent(settings: Settings) -> Vec<Sent> {
         .collect()
 }
 
-fn bytes(sent: &[Sent]) -> Vec<(Option<&[u8]>, Option<&[u8]>, Option<uuid::Uuid>)> {
+type Bytes<'a> = (Option<&'a [u8]>, Option<&'a [u8]>, Option<uuid::Uuid>);
+
+fn bytes(sent: &[Sent]) -> Vec<Bytes<'_>> {
     sent.iter()
         .map(|s| {
             (
