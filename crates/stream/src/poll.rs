@@ -32,6 +32,8 @@ const BLOCK_RECORDS: usize = 4_096;
 const IDLE_WAIT: Duration = Duration::from_millis(4);
 /// How long a seek may take before it is tried again.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the same error of the group is told.
+const WARN_EVERY: Duration = Duration::from_secs(10);
 /// How often advisory offsets go to Kafka.
 const COMMIT_EVERY: Duration = Duration::from_secs(2);
 
@@ -73,6 +75,7 @@ pub(crate) struct PollLoop<D> {
     total: Arc<Budget>,
     advisory: BTreeMap<i32, i64>,
     advised_at: Instant,
+    warned: Option<(Option<RDKafkaErrorCode>, Instant)>,
     inbox: Receiver<Command>,
     deliver: D,
     consumer: Arc<BaseConsumer<Context>>,
@@ -91,6 +94,7 @@ impl<D: FnMut(StreamEvent)> PollLoop<D> {
             total: Arc::default(),
             advisory: BTreeMap::new(),
             advised_at: Instant::now(),
+            warned: None,
             inbox,
             deliver,
             consumer,
@@ -142,7 +146,7 @@ impl<D: FnMut(StreamEvent)> PollLoop<D> {
     /// Serves rebalances, statistics and errors. Records never come this way: every partition has a queue of its own.
     fn serve_group(&mut self, wait: Duration) {
         if let Some(Err(error)) = self.consumer.poll(wait) {
-            tracing::debug!(%error, "group poll");
+            self.warn(&error);
         }
         for change in self.consumer.context().take_changes() {
             match change {
@@ -160,6 +164,19 @@ impl<D: FnMut(StreamEvent)> PollLoop<D> {
                     (self.deliver)(StreamEvent::Revoked(partitions));
                 }
             }
+        }
+    }
+
+    /// Tells of an error of the group, such as a topic that does not exist; the same one again only after a while.
+    fn warn(&mut self, error: &KafkaError) {
+        let code = error.rdkafka_error_code();
+        let told = self
+            .warned
+            .as_ref()
+            .is_some_and(|(last, at)| *last == code && at.elapsed() < WARN_EVERY);
+        if !told {
+            tracing::warn!(topic = self.config.topic, %error, "the consumer group reports an error; it goes on trying");
+            self.warned = Some((code, Instant::now()));
         }
     }
 

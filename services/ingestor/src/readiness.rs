@@ -79,7 +79,10 @@ pub(crate) async fn watch(
                 format!("stopped: {}; see `ingestor status`", stopped.join(", ")),
             );
         } else if !joined {
-            health.starting(pipeline, "no partition was assigned yet");
+            health.starting(
+                pipeline,
+                "no partition was assigned yet: is Kafka reachable, and does the topic exist?",
+            );
         } else if behind > 0 {
             health.catching_up(
                 pipeline,
