@@ -52,6 +52,12 @@ pub trait Writer: std::fmt::Debug + Send + 'static {
         batch: &Batch,
     ) -> impl Future<Output = Result<Committed, CommitError>> + Send;
 
+    /// See [`store::ingest::IngestSession::check`].
+    ///
+    /// # Errors
+    /// When the session is lost.
+    fn check(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Notes that a partition is stopped. Best effort.
     fn record_stop(
         &mut self,

@@ -35,4 +35,16 @@ impl IngestSession {
             .map_err(StoreError::query("prepare an ingest session"))?;
         Ok(Self { connection })
     }
+
+    /// Asks whether the session still stands, for owners that have nothing to commit: a database that was put back, or a
+    /// server that restarted, tells nobody.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the session failed: it must not be used again.
+    pub async fn check(&mut self) -> Result<(), StoreError> {
+        self.connection
+            .batch_execute("SELECT 1")
+            .await
+            .map_err(StoreError::query("check an ingest session"))
+    }
 }

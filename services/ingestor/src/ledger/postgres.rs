@@ -116,6 +116,10 @@ impl Writer for PostgresWriter {
         committed
     }
 
+    async fn check(&mut self) -> Result<(), StoreError> {
+        self.session.check().await
+    }
+
     async fn record_stop(&mut self, scope: &Scope, reason: &str, detail: &str) {
         if let Err(error) = self.session.record_stop(scope, reason, detail).await {
             tracing::warn!(partition = scope.partition, %error, "the stop could not be noted in the database");

@@ -1,7 +1,9 @@
 //! The task that owns the writing session: claims and commits, one after the other, in the order they were sent.
 //!
 //! What the world causes is tried again for ever, here, with the same batch: its checkpoint's compare-and-set makes that safe.
-//! A lost session ends the task; jobs that were waiting are dropped with it, for their owner forgets them anyway.
+//! A lost session ends the task; jobs that were waiting are dropped with it, for their owner forgets them anyway. A session
+//! that had nothing to do is asked now and then whether it still stands: the owner of an idle partition would otherwise never
+//! learn that the database was put back, and leave undone what that undid.
 
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use tokio::time::Instant;
 use crate::ledger::Writer;
 use crate::metrics;
 
+/// How long a session may be silent before it is asked whether it still stands.
+const MAX_SILENCE: Duration = Duration::from_secs(5);
 /// The longest pause between two tries of a batch.
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
 
@@ -95,7 +99,19 @@ async fn work(
     mut jobs: mpsc::UnboundedReceiver<Job>,
     done: mpsc::UnboundedSender<Done>,
 ) {
-    while let Some(job) = jobs.recv().await {
+    loop {
+        let job = match tokio::time::timeout(MAX_SILENCE, jobs.recv()).await {
+            Ok(Some(job)) => job,
+            Ok(None) => return,
+            Err(_silence) => match writer.check().await {
+                Ok(()) => continue,
+                Err(error) => {
+                    // The worker may be gone.
+                    let _ = done.send(Done::SessionLost(error.to_string()));
+                    return;
+                }
+            },
+        };
         let answer = match job {
             Job::Claim { request, epoch } => claim(&mut writer, request, epoch).await,
             Job::Commit { batch, epoch } => commit(&mut writer, &pipeline, &batch, epoch).await,
