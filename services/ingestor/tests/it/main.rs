@@ -1,0 +1,9 @@
+//! The ingestor from outside, without servers: its worker driven through the seams that Kafka and PostgreSQL stand behind.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "everything here is a test or serves one"
+)]
+
+mod simulation;
