@@ -101,6 +101,9 @@ impl DatabaseConfig {
         if let Err(error) = self.parse_url() {
             faults.push(("url", error.to_string()));
         }
+        if let Some(Err(error)) = self.ca_file.as_ref().map(std::fs::metadata) {
+            faults.push(("ca_file", error.to_string()));
+        }
         if self.pool.max_size == 0 {
             faults.push(("pool.max_size", "must be at least 1".to_owned()));
         }
