@@ -84,11 +84,13 @@ impl Service {
 /// # Errors
 /// It does not build, runs already, or does not come alive.
 pub(crate) async fn run(profile: &Profile, args: &Args) -> anyhow::Result<()> {
-    let endpoints = profile.endpoints()?;
+    // Said before a long build as well as after it: meanwhile the stack may have gone.
+    profile.endpoints()?;
     let program = build::binary(&profile.root, args.service.package())?;
     let name = format!("{}-{}", args.service.package(), args.instance);
 
     let lock = Lock::take(profile).await?;
+    let endpoints = profile.endpoints()?;
     let mut state = State::load(profile)?;
     let ports = state
         .ports
