@@ -14,6 +14,8 @@
 //! Forgetting is the answer to every doubt. A partition whose batch was fenced, or whose session was lost, or whose directory
 //! shows another owner ahead, drops its memory and is claimed again after one to five seconds, as long as it is assigned.
 
+mod folding;
+mod ownership;
 mod partition;
 mod progress;
 mod writer;
@@ -30,10 +32,9 @@ use tokio_util::sync::CancellationToken;
 use crate::games::{CloseReason, FoldPolicy};
 use crate::ledger::Ledger;
 use crate::log::Log;
-use crate::metrics;
 use partition::{Jitter, Owned, Partition, Stop};
 pub use progress::{PartitionProgress, Phase, Progress};
-use writer::{Done, Job, WriterHandle};
+use writer::{Done, WriterHandle};
 
 /// Batches on their way to the database at a time.
 const IN_FLIGHT: usize = 2;
@@ -193,108 +194,6 @@ impl<S: Ledger, L: Log> Worker<S, L> {
         }
     }
 
-    /// Forgets what is known of a partition and claims it again later.
-    fn forget(&mut self, partition: i32, why: &dyn std::fmt::Display) {
-        if let Some(slot) = self.partitions.get_mut(&partition) {
-            tracing::warn!(partition, reason = %why, "forgetting the partition's memory; it will be claimed again");
-            *slot = Partition::claim_in(self.jitter.pause());
-            self.log.stop(partition);
-        }
-    }
-
-    fn stop(&mut self, partition: i32, stop: Stop) {
-        tracing::error!(partition, reason = stop.reason, detail = %stop.detail, "partition stopped; {}", stop.remedy());
-        metrics::stopped(&self.pipeline, partition, stop.reason);
-        self.log.stop(partition);
-        if let (Some(sessions), Some(identity)) = (&self.sessions, &self.identity) {
-            let scope = partition::scope(&self.pipeline, self.log.topic(), identity, partition);
-            sessions.writer.send(Job::RecordStop {
-                scope,
-                reason: stop.reason,
-                detail: stop.detail.clone(),
-            });
-        }
-        if let Some(slot) = self.partitions.get_mut(&partition) {
-            *slot = Partition::stopped(stop);
-        }
-    }
-
-    fn lose_sessions(&mut self, why: &dyn std::fmt::Display) {
-        if self.sessions.take().is_none() {
-            return;
-        }
-        tracing::warn!(reason = %why, "database sessions lost");
-        metrics::session_lost(&self.pipeline);
-        self.in_flight = 0;
-        self.reconnect_at = Some(Instant::now() + self.jitter.pause());
-        let owned: Vec<i32> = self
-            .partitions
-            .iter()
-            .filter(|(_, p)| p.holds_session())
-            .map(|(p, _)| *p)
-            .collect();
-        for partition in owned {
-            self.forget(partition, &"the session that owned it is gone");
-        }
-    }
-
-    async fn connect_if_due(&mut self) {
-        let wanted = !self.partitions.is_empty();
-        if self.sessions.is_some()
-            || !wanted
-            || self.reconnect_at.is_some_and(|at| at > Instant::now())
-        {
-            return;
-        }
-        match self.ledger.open().await {
-            Ok((writer, reader)) => {
-                self.reconnect_at = None;
-                self.sessions = Some(Sessions {
-                    writer: WriterHandle::spawn(writer, self.pipeline.clone()),
-                    reader,
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "no database session; trying again");
-                self.reconnect_at = Some(Instant::now() + self.jitter.pause());
-            }
-        }
-    }
-
-    /// Sends claims for the partitions whose time has come.
-    async fn claim_due(&mut self) {
-        let Some(sessions) = &self.sessions else {
-            return;
-        };
-        let now = Instant::now();
-        for (partition, slot) in &mut self.partitions {
-            if slot.claim_at().is_none_or(|at| at > now) {
-                continue;
-            }
-            match partition::claim_request(
-                &self.pipeline,
-                &self.log,
-                &mut self.identity,
-                *partition,
-            )
-            .await
-            {
-                Ok(request) => {
-                    self.epochs += 1;
-                    *slot = Partition::Claiming { epoch: self.epochs };
-                    sessions.writer.send(Job::Claim {
-                        request,
-                        epoch: self.epochs,
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(partition, %error, "can't claim yet");
-                    *slot = Partition::claim_in(self.jitter.pause());
-                }
-            }
-        }
-    }
-
     fn take_done(&mut self, done: Done) {
         match done {
             Done::Claimed {
@@ -312,160 +211,6 @@ impl<S: Ledger, L: Log> Worker<S, L> {
                 self.take_commit(partition, epoch, next, result);
             }
             Done::SessionLost(why) => self.lose_sessions(&why),
-        }
-    }
-
-    fn take_claim(&mut self, partition: i32, epoch: u64, result: writer::ClaimResult) {
-        match self.partitions.get(&partition) {
-            Some(Partition::Claiming { epoch: current }) if *current == epoch => {}
-            _ => return,
-        }
-        let owned = match result {
-            Ok((scope, claim, first_offset)) => {
-                Owned::begin(scope, claim, first_offset, self.policy.clone(), epoch)
-            }
-            Err(refused) => Err(Stop::refused(&refused)),
-        };
-        match owned {
-            Ok(owned) => {
-                tracing::info!(
-                    partition,
-                    live_games = owned.fold.live_games(),
-                    replay_records = owned.fold.replay_left(),
-                    position = owned.fold.position(),
-                    "claimed"
-                );
-                metrics::claimed(&self.pipeline, partition, owned.fold.replay_left());
-                self.log.start(partition, owned.fold.position(), epoch);
-                self.partitions
-                    .insert(partition, Partition::Owned(Box::new(owned)));
-            }
-            Err(stop) => self.stop(partition, stop),
-        }
-    }
-
-    fn take_commit(&mut self, partition: i32, epoch: u64, next: i64, result: writer::CommitResult) {
-        let Some(owned) = self.owned(partition, epoch) else {
-            return;
-        };
-        owned.in_flight -= 1;
-        match result {
-            Ok(()) => {
-                owned.fold.committed(next);
-                owned.committed = next;
-                let stop = if owned.in_flight == 0 {
-                    owned.stop_after_commit.take()
-                } else {
-                    None
-                };
-                self.log.committed(partition, next);
-                if let Some(stop) = stop {
-                    self.stop(partition, stop);
-                }
-            }
-            Err(writer::CommitFailure::Fenced) => {
-                metrics::fenced(&self.pipeline, partition);
-                self.forget(
-                    partition,
-                    &"fenced: the checkpoint is not where this owner left it",
-                );
-            }
-            Err(writer::CommitFailure::Refused(detail)) => {
-                self.stop(partition, Stop::refused_batch(detail))
-            }
-        }
-    }
-
-    /// Whether some partition has records it may fold now.
-    fn can_fold(&self) -> bool {
-        self.sessions.is_some()
-            && self
-                .partitions
-                .values()
-                .any(|p| p.can_fold(self.in_flight < IN_FLIGHT))
-    }
-
-    /// Folds one block of each partition that may.
-    async fn fold_next(&mut self) {
-        let room = self.in_flight < IN_FLIGHT;
-        let ready: Vec<i32> = self
-            .partitions
-            .iter()
-            .filter(|(_, p)| p.can_fold(room))
-            .map(|(p, _)| *p)
-            .collect();
-        let now_ms = self.now_ms();
-        for partition in ready {
-            let Some(sessions) = &mut self.sessions else {
-                return;
-            };
-            let Some(Partition::Owned(owned)) = self.partitions.get_mut(&partition) else {
-                continue;
-            };
-            match owned.fold_block(&mut sessions.reader, now_ms).await {
-                Ok(()) => {}
-                Err(partition::FoldFailure::Lookup(error)) => return self.lose_sessions(&error),
-                Err(partition::FoldFailure::Stale(why)) => self.forget(partition, &why),
-                Err(partition::FoldFailure::StopAfterCommit(stop)) => {
-                    self.stop_after_commit(partition, stop)
-                }
-                Err(partition::FoldFailure::Stop(stop)) => self.stop(partition, stop),
-            }
-        }
-    }
-
-    /// Commits what came before the records that stop a partition, then stops it.
-    fn stop_after_commit(&mut self, partition: i32, stop: Stop) {
-        self.close(partition, CloseReason::Due);
-        match self.partitions.get_mut(&partition) {
-            Some(Partition::Owned(owned)) if owned.in_flight > 0 => {
-                owned.stop_after_commit = Some(stop)
-            }
-            _ => self.stop(partition, stop),
-        }
-    }
-
-    /// Closes the batches that are due, oldest first, while the writer has room.
-    fn close_due(&mut self) {
-        let (now_ms, now) = (self.now_ms(), Instant::now());
-        let idle_after = self.policy.idle_after;
-        let mut due: Vec<(u64, i32, CloseReason)> = Vec::new();
-        for (partition, slot) in &mut self.partitions {
-            let Partition::Owned(owned) = slot else {
-                continue;
-            };
-            if let Some(reason) = owned.close_reason(now_ms, now, idle_after) {
-                due.push((
-                    owned.fold.due_at_ms().unwrap_or(u64::MAX),
-                    *partition,
-                    reason,
-                ));
-            }
-        }
-        due.sort_unstable_by_key(|(due_at, partition, _)| (*due_at, *partition));
-        for (_, partition, reason) in due {
-            if self.in_flight >= IN_FLIGHT {
-                return;
-            }
-            self.close(partition, reason);
-        }
-    }
-
-    fn close(&mut self, partition: i32, reason: CloseReason) {
-        let now_ms = self.now_ms();
-        let Some(sessions) = &self.sessions else {
-            return;
-        };
-        let Some(Partition::Owned(owned)) = self.partitions.get_mut(&partition) else {
-            return;
-        };
-        if let Some(batch) = owned.fold.close(reason, now_ms) {
-            owned.in_flight += 1;
-            self.in_flight += 1;
-            sessions.writer.send(Job::Commit {
-                batch: Box::new(batch),
-                epoch: owned.epoch,
-            });
         }
     }
 

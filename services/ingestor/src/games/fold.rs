@@ -12,20 +12,24 @@
 //! A fold has no synchronisation of its own: one task owns it. Any error means that its memory is not to be trusted: drop it
 //! and claim again.
 
+mod closing;
+mod record;
+mod replay;
+
 use std::collections::HashMap;
 
-use domain::{
-    Action, EventTime, FinishedGame, GameEvent, GameId, LiveGame, LiveGameError, Reason, Verdict,
-};
+use domain::{Action, FinishedGame, GameEvent, GameId, LiveGame, LiveGameError, Reason, Verdict};
 use events::Rejection;
-use store::ingest::{Batch, Claim, DeadLetter, DirectoryEntry, LiveSnapshot, RecordCopy, Scope};
-use stream::{Record, RecordBlock};
+use store::ingest::{Claim, DeadLetter, DirectoryEntry, Scope};
+use stream::Record;
 use uuid::Uuid;
 
+use super::FoldPolicy;
 use super::live_set::LiveSet;
 use super::open_batch::{OpenBatch, explain};
 use super::tombstones::Tombstones;
-use super::{CloseReason, FoldPolicy};
+
+pub use record::{Decoded, decode};
 
 /// Why a fold can't go on.
 #[derive(Debug, thiserror::Error)]
@@ -58,24 +62,6 @@ pub enum FoldError {
         /// Why.
         source: LiveGameError,
     },
-}
-
-/// A record with what it says.
-#[derive(Debug)]
-pub struct Decoded<'a> {
-    record: Record<'a>,
-    event: Result<GameEvent<'a>, Rejection>,
-}
-
-/// Decodes the records of a block from `position` on: what was read before is passed over.
-#[must_use]
-pub fn decode(block: &RecordBlock, position: i64) -> Vec<Decoded<'_>> {
-    let new = block.records().filter(|record| record.offset() >= position);
-    new.map(|record| Decoded {
-        record,
-        event: events::decode(record.key(), record.value()),
-    })
-    .collect()
 }
 
 /// The fold of one partition.
@@ -152,61 +138,6 @@ impl PartitionFold {
         self.live.memory_bytes()
     }
 
-    /// Folds the records below N, without effects, and takes them from the front of `records`.
-    ///
-    /// # Errors
-    /// [`FoldError::Snapshot`] when a loaded game turns out to be damaged.
-    pub fn replay(&mut self, records: &mut Vec<Decoded<'_>>, now_ms: u64) -> Result<(), FoldError> {
-        if self.position >= self.resume_at {
-            return Ok(());
-        }
-        let below = records.partition_point(|decoded| decoded.record.offset() < self.resume_at);
-        for decoded in records.drain(..below) {
-            let offset = decoded.record.offset();
-            self.position = offset + 1;
-            if let Ok(event) = &decoded.event {
-                self.replay_event(offset, event, now_ms)?;
-            }
-        }
-        if !records.is_empty() {
-            self.position = self.resume_at;
-        }
-        Ok(())
-    }
-
-    fn replay_event(
-        &mut self,
-        offset: i64,
-        event: &GameEvent<'_>,
-        now_ms: u64,
-    ) -> Result<(), FoldError> {
-        let Some(slot) = self.live.find(&event.game_id) else {
-            if let Action::Create(new) = &event.action
-                && let Ok(id) = GameId::parse(&event.game_id)
-            {
-                let slot = self.live.insert(id, LiveGame::begin(new, event.at), false);
-                self.live.touch(slot, offset, now_ms);
-            }
-            return Ok(());
-        };
-        if self
-            .covered
-            .get(&slot)
-            .is_some_and(|as_of| offset <= *as_of)
-        {
-            return Ok(());
-        }
-        let (verdict, finished) = self.apply(slot, event)?;
-        if verdict == Verdict::Applied {
-            self.live.touch(slot, offset, now_ms);
-        }
-        if finished.is_some() {
-            self.live.remove(slot);
-            self.covered.remove(&slot);
-        }
-        Ok(())
-    }
-
     fn apply(
         &mut self,
         slot: u32,
@@ -220,39 +151,6 @@ impl PartitionFold {
             game_id: tracked.id.clone(),
             source,
         })
-    }
-
-    /// The games to look up before anything at or above N is folded, once the replay has reached N.
-    #[must_use]
-    pub fn ghosts_to_look_up(&self) -> Option<Vec<&str>> {
-        if self.settled || self.position < self.resume_at {
-            return None;
-        }
-        Some(
-            self.live
-                .without_row()
-                .into_iter()
-                .filter_map(|slot| Some(self.live.get(slot)?.id.as_str()))
-                .collect(),
-        )
-    }
-
-    /// Drops the games that the replay brought back although they have ended.
-    ///
-    /// # Errors
-    /// [`FoldError::Stale`] when one of them ended above N.
-    pub fn settle(&mut self, ended: &HashMap<GameId, DirectoryEntry>) -> Result<(), FoldError> {
-        for (id, entry) in ended {
-            self.refuse_newer(id, entry, self.resume_at)?;
-            if self.is_mine(entry)
-                && let Some(slot) = self.live.find(id.as_str())
-            {
-                self.live.remove(slot);
-            }
-        }
-        self.covered = HashMap::new();
-        self.settled = true;
-        Ok(())
     }
 
     fn is_mine(&self, entry: &DirectoryEntry) -> bool {
@@ -323,7 +221,7 @@ impl PartitionFold {
             }
             Err(rejection) => {
                 self.open.end_run();
-                self.open.add_dead_letter(letter(record, rejection));
+                self.open.add_dead_letter(record::letter(record, rejection));
                 Ok(())
             }
             Ok(event) => {
@@ -340,9 +238,10 @@ impl PartitionFold {
         record: &Record<'_>,
         rejection: &Rejection,
     ) -> Result<(), FoldError> {
-        let length = self
-            .open
-            .add_unreadable(letter(record, rejection), self.policy.unreadable_run_bytes);
+        let length = self.open.add_unreadable(
+            record::letter(record, rejection),
+            self.policy.unreadable_run_bytes,
+        );
         if length < self.policy.unreadable_run {
             return Ok(());
         }
@@ -360,7 +259,7 @@ impl PartitionFold {
                 reason,
                 detail: explain(reason).to_owned(),
                 game_id: GameId::parse(&event.game_id).ok(),
-                record: copy(record),
+                record: record::copy(record),
             }),
             other => self.open.count(other),
         }
@@ -408,106 +307,7 @@ impl PartitionFold {
             }
             self.tombstones
                 .add(tracked.id, finished.end_fingerprint.clone());
-            self.open.add_finished(finished, copy(record));
-        }
-    }
-
-    /// Whether the open batch has reached its size or its age.
-    #[must_use]
-    pub fn is_due(&self, now_ms: u64) -> bool {
-        self.is_full() || self.due_at_ms().is_some_and(|due| now_ms >= due)
-    }
-
-    /// Whether the open batch has reached its size.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.open.records() >= i64::from(self.policy.batch_records)
-            || self.open.bytes() >= self.policy.batch_bytes
-    }
-
-    /// When the open batch reaches its age, if it has records.
-    #[must_use]
-    pub fn due_at_ms(&self) -> Option<u64> {
-        let linger_ms = u64::try_from(self.policy.batch_linger.as_millis()).unwrap_or(u64::MAX);
-        self.open
-            .opened_ms
-            .map(|opened| opened.saturating_add(linger_ms))
-    }
-
-    /// Whether there is anything that an idle partition should write.
-    pub fn has_unwritten(&mut self) -> bool {
-        let gathered = self.open.opened_ms.is_some() || self.open.held_from().is_some();
-        self.settled && (gathered || self.live.oldest_dirty().is_some())
-    }
-
-    /// Closes the open batch; `None` when there is nothing to commit.
-    pub fn close(&mut self, reason: CloseReason, now_ms: u64) -> Option<Batch> {
-        if !self.settled {
-            return None;
-        }
-        if reason.writes_everything() {
-            self.open.settle_run();
-        }
-        let next = self.open.held_from().unwrap_or(self.position);
-        let snapshots = self.take_snapshots(next, reason, now_ms);
-        let replay_from = self.live.oldest_dirty().map_or(next, |(offset, ..)| offset);
-        let OpenBatch {
-            counts,
-            finished,
-            ended_rows,
-            dead_letters,
-            ..
-        } = self.open.take();
-        self.tombstones.close_batch(next);
-        let base = std::mem::replace(&mut self.base, next);
-        let (scope, token) = (self.scope.clone(), self.token);
-        let batch = Batch {
-            scope,
-            token,
-            base,
-            next,
-            replay_from,
-            counts,
-            finished,
-            snapshots,
-            ended_rows,
-            dead_letters,
-        };
-        (!batch.is_empty()).then_some(batch)
-    }
-
-    /// Everything below `next` is committed.
-    pub fn committed(&mut self, next: i64) {
-        self.tombstones.commit(next);
-    }
-
-    fn take_snapshots(&mut self, next: i64, reason: CloseReason, now_ms: u64) -> Vec<LiveSnapshot> {
-        let mut snapshots = Vec::new();
-        for slot in self.live.take_touched() {
-            let due = self.live.get(slot).is_some_and(|tracked| {
-                let plies = tracked.game.applied_plies() - tracked.plies_at_snapshot;
-                tracked.first_uncovered.is_some()
-                    && (!tracked.has_row || plies >= self.policy.snapshot_plies)
-            });
-            if due {
-                self.snapshot_into(slot, &mut snapshots);
-            }
-        }
-        let age_ms = u64::try_from(self.policy.snapshot_age.as_millis()).unwrap_or(u64::MAX);
-        while let Some((offset, since_ms, slot)) = self.live.oldest_dirty() {
-            let far = next - offset >= self.policy.max_replay_offsets;
-            let old = now_ms.saturating_sub(since_ms) >= age_ms;
-            if !(far || old || reason.writes_everything()) {
-                break;
-            }
-            self.snapshot_into(slot, &mut snapshots);
-        }
-        snapshots
-    }
-
-    fn snapshot_into(&mut self, slot: u32, snapshots: &mut Vec<LiveSnapshot>) {
-        if let Some((game_id, state)) = self.live.snapshot(slot) {
-            snapshots.push(LiveSnapshot { game_id, state });
+            self.open.add_finished(finished, record::copy(record));
         }
     }
 }
@@ -518,32 +318,6 @@ fn after_the_end(end: &str, action: &Action<'_>) -> Verdict {
         Action::End(again) if again.fingerprint() == end => Verdict::Duplicate,
         Action::End(_) => Verdict::DeadLetter(Reason::Conflict),
         Action::Create(_) | Action::Move { .. } => Verdict::Late,
-    }
-}
-
-fn letter(record: &Record<'_>, rejection: &Rejection) -> DeadLetter {
-    DeadLetter {
-        reason: rejection.reason,
-        detail: rejection.detail.clone(),
-        game_id: rejection.game_id.clone(),
-        record: copy(record),
-    }
-}
-
-fn copy(record: &Record<'_>) -> RecordCopy {
-    // A producer's clock may name a year that Postgres has no time for; such a timestamp is left out.
-    let recorded_at = record
-        .timestamp_ms()
-        .and_then(|ms| EventTime::from_ms(ms).ok());
-    RecordCopy {
-        offset: record.offset(),
-        recorded_at: recorded_at.map(EventTime::to_datetime),
-        key: record.key().map(<[u8]>::to_vec),
-        value: record.value().map(<[u8]>::to_vec),
-        headers: record
-            .headers()
-            .map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)))
-            .collect(),
     }
 }
 

@@ -2,10 +2,11 @@
 //! simulator under `tests/`.
 
 use serde_json::json;
-use store::ingest::ClaimedGame;
-use stream::RecordBlockBuilder;
+use store::ingest::{Batch, ClaimedGame};
+use stream::{RecordBlock, RecordBlockBuilder};
 
 use super::*;
+use crate::games::CloseReason;
 
 const NOW_MS: u64 = 0;
 
