@@ -1,6 +1,7 @@
 //! The checkout and cargo: where the sources are, and the binaries built from them.
 //!
-//! Every build here uses the profile and flags of a plain `cargo build`, so that nothing is compiled twice.
+//! Every build uses the dev profile and the features of all default members together, as the alias `cargo dx` does, so that nothing
+//! is compiled twice.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -56,11 +57,11 @@ struct Target {
 ///
 /// # Errors
 /// The build fails.
-pub(super) fn binary(root: &Path, package: &str) -> anyhow::Result<PathBuf> {
+pub(crate) fn binary(root: &Path, package: &str) -> anyhow::Result<PathBuf> {
     let output = cargo(root)
         .args([
             "build",
-            "--package",
+            "--bin",
             package,
             "--message-format=json-render-diagnostics",
         ])
