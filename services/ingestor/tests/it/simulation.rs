@@ -174,23 +174,20 @@ fn the_same_seed_gives_the_same_run() {
     }
 }
 
-/// The simulator must see each of these mistakes in a store, or it would not see them in ours.
-fn finds(bug: StoreBug) {
+/// The simulator must see each of these mistakes in a store, or it would not see them in ours. What it saw.
+fn find(bug: StoreBug) -> String {
     let seeds = number("SIMULATION_SEEDS").unwrap_or(SEEDS);
     let (failed, _) = search(0, seeds, Some(bug));
     let report = failed.unwrap_or_else(|| panic!("{bug:?} survives {seeds} seeds"));
-    println!(
-        "{bug:?}: seed {}: {}",
-        report.seed,
-        report.failure.unwrap_or_default()
-    );
+    let failure = report.failure.unwrap_or_default();
+    format!("{bug:?}: seed {}: {failure}", report.seed)
 }
 
 macro_rules! finds {
     ($($name:ident: $bug:ident,)*) => {
         $(#[test]
         fn $name() {
-            finds(StoreBug::$bug);
+            println!("{}", find(StoreBug::$bug));
         })*
     };
 }
