@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use chess::pgn::{FoundGame, Reader};
+use chess::pgn::{FoundGame, Reader, Reason, Refused};
 use indicatif::{ProgressBar, ProgressStyle};
 use publisher::{GamePublisher, Pending, PublisherConfig};
 use uuid::Uuid;
@@ -141,6 +141,14 @@ impl Import<'_> {
                         );
                         self.summary.refused.push(told);
                     }
+                }
+                // Nothing follows it: what is missing is not a game but the rest of the file.
+                Err(Refused {
+                    reason: Reason::Io(error),
+                    ..
+                }) => {
+                    return Err(error)
+                        .with_context(|| format!("can't read on in {}", path.display()));
                 }
                 Err(refused) => self
                     .summary

@@ -81,7 +81,7 @@ mod movetext {
     #[test]
     fn clocks_are_kept_to_the_tenth_and_only_from_the_main_line() {
         let game = one(
-            "1. e4 {[%clk 0:02:58.9]} (1. d4 {[%clk 0:00:01]}) 1... e5 {book} {[%eval 0.2] [%clk\n0:02:45]} 2. d4 1-0",
+            "1. e4 {[%clk 0:02:58.9]} (1. d4 {[%clk 0:00:01]}) 1... e5 {book} {[%eval 0.2] [%clk\n0:02:45]} 2. d4 (2. c4 {[%clk 0:00:01]}) 1-0",
         );
         let clocks: Vec<_> = game
             .moves
