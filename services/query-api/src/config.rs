@@ -96,3 +96,32 @@ fn default_request_timeout() -> Duration {
 fn default_shutdown_timeout() -> Duration {
     Duration::from_secs(20)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../deploy/config/query-api.example.toml"
+    );
+
+    #[test]
+    fn the_example_file_shows_the_defaults() {
+        let text = std::fs::read_to_string(EXAMPLE).unwrap();
+        let text = text
+            .replace("# url =", "url =")
+            .replace("# secret =", "secret =");
+        let example: Config = toml::from_str(&text).unwrap();
+        let least = "[database]\nurl = 'postgres://u@h/db'\n[cursor]\nsecret = '0123456789abcdef'";
+        let least: Config = toml::from_str(least).unwrap();
+        assert_eq!(format!("{example:?}"), format!("{least:?}"));
+    }
+
+    #[test]
+    fn a_secret_that_is_too_short_is_a_fault() {
+        let text = "[database]\nurl = 'postgres://u@h/db'\n[cursor]\nsecret = '0123456789abcde'";
+        let config: Config = toml::from_str(text).unwrap();
+        assert_eq!(config.faults()[0].0, "cursor.secret");
+    }
+}
