@@ -28,9 +28,12 @@ pub(crate) async fn run(profile: &Profile, _args: &Args) -> anyhow::Result<()> {
         anyhow::Ok(started || changed)
     };
     let changed = tokio::select! {
-        changed = work => changed.with_context(|| format!("`{}` stops what did start", profile.command("down"))),
-        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted; `{}` stops what did start", profile.command("down")),
-    }?;
+        changed = work => changed,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+    };
+    let remedy = profile.command("down");
+    let changed =
+        changed.map_err(|error| anyhow::anyhow!("{error:#}\n`{remedy}` stops what did start"))?;
     tell(profile, changed)
 }
 
@@ -55,7 +58,10 @@ pub(crate) async fn servers(profile: &Profile, _lock: &Lock) -> anyhow::Result<b
 }
 
 /// The topic and the schema. True if something changed.
-async fn history(profile: &Profile) -> anyhow::Result<bool> {
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn history(profile: &Profile) -> anyhow::Result<bool> {
     let endpoints = profile.endpoints()?;
     let ensured = topic::ensure(&endpoints.kafka, &endpoints.topic, profile.partitions).await?;
     match ensured {
