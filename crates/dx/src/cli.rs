@@ -4,13 +4,16 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{demo, doctor, import, show, simulate, stack, tests, verify};
+use crate::{chaos, demo, doctor, import, show, simulate, stack, tests, verify};
+
+/// The exit code of an attack that broke nothing because it did too little.
+const PROVES_NOTHING: u8 = 3;
 
 /// Everything a developer of game-history needs, real parts only: Apache Kafka, PostgreSQL, the services, games to fill them.
 #[derive(Debug, Parser)]
 #[command(name = "cargo dx", bin_name = "cargo dx", version, about)]
 struct Cli {
-    /// Which local stack to use; stacks of different profiles run side by side [default: local; test for `test`, demo for `demo`]
+    /// Which local stack to use; stacks of different profiles run side by side [default: local; test for `test`, demo for `demo`, chaos-SEED for `chaos`]
     #[arg(long, global = true, env = "DX_PROFILE")]
     profile: Option<String>,
     #[command(flatten)]
@@ -46,6 +49,8 @@ enum Command {
     Show(show::Args),
     /// Watch the main job, whole: start everything, play, import, read, verify, stop
     Demo(demo::Args),
+    /// Attack a stack of its own while games are published, and judge what is left
+    Chaos(chaos::Args),
     /// Run every test, with the servers they need
     Test(tests::Args),
 }
@@ -75,12 +80,14 @@ pub(crate) async fn execute<'a>(words: impl IntoIterator<Item = &'a str>) -> any
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    let usual = match cli.command {
-        Command::Test(_) => "test",
-        Command::Demo(_) => "demo",
-        _ => "local",
+    let usual = match &cli.command {
+        Command::Test(_) => "test".to_owned(),
+        Command::Demo(_) => "demo".to_owned(),
+        Command::Chaos(args) => args.profile_name(),
+        _ => "local".to_owned(),
     };
-    let profile = stack::Profile::load(cli.profile.as_deref().unwrap_or(usual), &cli.servers)?;
+    let name = cli.profile.as_deref().unwrap_or(&usual);
+    let profile = stack::Profile::load(name, &cli.servers)?;
     match cli.command {
         Command::Doctor(args) => doctor::run(&profile, &args),
         Command::Up(args) => stack::up(&profile, &args).await,
@@ -94,6 +101,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Verify(args) => verify::run(args, &profile.endpoints()?).await,
         Command::Show(args) => show::run(&args, &profile.endpoints()?).await,
         Command::Demo(args) => demo::run(&profile, &args).await,
+        Command::Chaos(args) => chaos::run(&profile, &args).await,
         Command::Test(args) => tests::run(&profile, &args).await,
     }
 }
@@ -101,5 +109,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
 #[expect(clippy::print_stderr, reason = "this is where a person is told")]
 fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error:#}");
+    if error.is::<chaos::DidNotAttack>() {
+        return ExitCode::from(PROVES_NOTHING);
+    }
     ExitCode::FAILURE
 }

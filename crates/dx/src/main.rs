@@ -1,5 +1,6 @@
 //! `cargo dx`: the developer's command. See [`cli`].
 
+mod chaos;
 mod cli;
 mod console;
 mod demo;

@@ -25,18 +25,19 @@ mod sweep;
 mod topic;
 mod up;
 
-pub(crate) use build::cargo;
+pub(crate) use build::{binary as service_binary, cargo};
 pub(crate) use down::{Args as DownArgs, run as down, stop};
 pub(crate) use kafka::{is_downloaded as kafka_is_downloaded, java_version};
 pub(crate) use log::{Args as LogsArgs, run as logs};
 pub(crate) use migrate::{Args as MigrateArgs, run as migrate};
 pub(crate) use ports::is_free;
+pub(crate) use postgres::connect;
 pub(crate) use postgres_binaries::{
     describe as describe_postgres, oldest_major as oldest_postgres,
 };
-pub(crate) use process::{Process, Signal, on_path};
+pub(crate) use process::{Process, Signal, detached, on_path};
 pub(crate) use profile::{Endpoints, Profile, Servers};
 pub(crate) use service::{Args as RunArgs, run};
 pub(crate) use state::{Lock, State};
 pub(crate) use status::{Args as StatusArgs, run as status};
-pub(crate) use up::{Args as UpArgs, run as up, servers};
+pub(crate) use up::{Args as UpArgs, history, run as up, servers};

@@ -121,7 +121,7 @@ pub(super) async fn ready(profile: &Profile, part: &Process, port: u16) -> anyho
 ///
 /// # Errors
 /// The server cannot be reached or refuses. The URL is not told: it may hold a password.
-pub(super) async fn connect(url: &str) -> anyhow::Result<tokio_postgres::Client> {
+pub(crate) async fn connect(url: &str) -> anyhow::Result<tokio_postgres::Client> {
     let mut config: tokio_postgres::Config = url.parse().context("not a PostgreSQL URL")?;
     config
         .connect_timeout(Duration::from_secs(5))

@@ -42,7 +42,7 @@ impl Process {
     }
 
     /// Sends a signal if it is still this process.
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         if self.is_alive()
             && let Some(pid) = i32::try_from(self.pid)
                 .ok()
@@ -126,7 +126,7 @@ pub(super) fn mark<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Comma
 }
 
 /// A command for `program` in a session of its own, so that neither Ctrl-C nor a closed terminal reaches it.
-pub(super) fn detached(program: impl AsRef<OsStr>) -> Command {
+pub(crate) fn detached(program: impl AsRef<OsStr>) -> Command {
     if on_path("setsid") {
         let mut command = Command::new("setsid");
         command.arg(program);

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::build::checkout;
 use super::ports::Ports;
-use super::process::mark;
+use super::process::{self, Process, mark};
 use super::state::State;
 
 /// Servers to use instead of started ones.
@@ -243,6 +243,14 @@ impl Profile {
         mark(command, &self.dir);
     }
 
+    /// Starts a detached command as part of this profile's stack, its output going to `log`, which is begun anew.
+    ///
+    /// # Errors
+    /// The log cannot be written or the program cannot be started.
+    pub(crate) fn start(&self, command: Command, log: &Path) -> anyhow::Result<Process> {
+        process::start(command, &self.dir, log)
+    }
+
     /// The command line of a `cargo dx` subcommand for this profile, for remedies in messages.
     pub(crate) fn command(&self, subcommand: &str) -> String {
         if self.name == "local" {
@@ -256,7 +264,7 @@ impl Profile {
         self.dir.join("files")
     }
 
-    pub(super) fn logs_dir(&self) -> PathBuf {
+    pub(crate) fn logs_dir(&self) -> PathBuf {
         self.dir.join("logs")
     }
 

@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::ports::Ports;
-use super::process::Process;
+use super::process::{Process, Signal};
 use super::profile::Profile;
 use crate::console;
 
@@ -91,6 +91,28 @@ impl State {
     ) -> anyhow::Result<()> {
         self.parts.insert(name.to_owned(), Part::new(process, port));
         self.save(profile)
+    }
+
+    /// The folder around PostgreSQL's data, once it was started.
+    pub(crate) fn postgres_folder(&self) -> Option<&Path> {
+        self.postgres_base.as_deref()
+    }
+
+    /// The living process of this name.
+    pub(crate) fn process(&self, name: &str) -> Option<Process> {
+        self.running(name).map(|part| part.process.clone())
+    }
+
+    /// Kills everything but the servers, stopped processes included.
+    pub(crate) fn kill_services(&self) {
+        let servers = [super::kafka::NAME, super::postgres::NAME];
+        let services = self
+            .parts
+            .iter()
+            .filter(|(name, _)| !servers.contains(&name.as_str()));
+        for (_, part) in services {
+            part.process.signal(Signal::KILL);
+        }
     }
 
     /// Whether anything of the stack runs.
