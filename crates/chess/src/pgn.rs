@@ -8,7 +8,7 @@
 //! ```
 //!
 //! [`Reader`] reads one game at a time in bounded memory, whatever the file's size, and refuses a game rather than guess at
-//! it; reading goes on with the next one. [`write`] is its inverse.
+//! it; reading goes on with the next one. [`write()`] is its inverse.
 
 mod lexer;
 mod reader;
