@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Proof that the tests of ingestion can fail: each patch in scripts/seeded-bugs puts one mistake into a copy of the sources, and
+# Proof that the tests of ingestion can fail: each file in scripts/seeded-bugs puts one mistake into a copy of the sources, and
 # the simulator or a unit test of the ingestor has to see it. The mistakes of a store are switched on in the simulator itself
 # (`StoreBug`) and are ordinary tests; they are listed here too.
 #
@@ -11,7 +11,7 @@
 set -euo pipefail
 
 root=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
-patches=$root/scripts/seeded-bugs
+bugs=$root/scripts/seeded-bugs
 target=${CARGO_TARGET_DIR:-$root/target}
 copy=$target/seeded-bugs/workspace
 logs=$target/seeded-bugs/logs
@@ -29,12 +29,31 @@ make_copy() {
         "$root/Cargo.toml" >"$copy/Cargo.toml"
     rm "$copy/source/Cargo.toml" "$copy/source/services/ingestor/src/main.rs"
     mv "$copy/source/Cargo.lock" "$copy/Cargo.lock"
-    [ ! -e "$root/clippy.toml" ] || rm -f "$copy/source/clippy.toml"
+    # What an earlier run has built from broken sources must not pass for built from these.
+    find "$copy/source/services/ingestor/src" "$copy/source/crates/domain/src" -name '*.rs' -exec touch {} +
+    mkdir -p "$copy/clean/services/ingestor" "$copy/clean/crates/domain"
+    cp -r "$copy/source/services/ingestor/src" "$copy/clean/services/ingestor"
+    cp -r "$copy/source/crates/domain/src" "$copy/clean/crates/domain"
 }
 
-run_tests() { # LOG
-    (cd "$copy" && timeout 900 cargo test --no-fail-fast --package ingestor --lib --test it -- --skip is_found --skip are_found) \
-        >"$1" 2>&1
+# Waits for other builds as long as they take, and for the tests five minutes. 1: a test fails, 2: it does not build.
+run_tests() { # LOG [FILTER]
+    local log=$1 filter=${2:---skip=_found} status=0 binary
+    (cd "$copy" && cargo test --package ingestor --lib --test it --no-run) >"$log" 2>&1 || return 2
+    for binary in $(sed -nE 's/^ *Executable .*\((.*)\)$/\1/p' "$log"); do
+        (cd "$copy/source/services/ingestor" && timeout 300 "$binary" "$filter" --nocapture) >>"$log" 2>&1 || status=1
+    done
+    return $status
+}
+
+# Puts back what a bug has changed, as changes of now: cargo goes by time.
+restore() {
+    local path
+    for path in services/ingestor/src crates/domain/src; do
+        (cd "$copy/clean/$path" && find . -name '*.rs') | while read -r file; do
+            cmp --silent "$copy/clean/$path/$file" "$copy/source/$path/$file" || cp "$copy/clean/$path/$file" "$copy/source/$path/$file"
+        done
+    done
 }
 
 # The failing unit tests, and what the simulator says.
@@ -48,7 +67,7 @@ row() { printf '%-34s %s\n' "$1" "$2"; }
 
 names=("$@")
 if [ ${#names[@]} -eq 0 ]; then
-    for patch in "$patches"/*.patch; do names+=("$(basename "$patch" .patch)"); done
+    for bug in "$bugs"/*.bug; do names+=("$(basename "$bug" .bug)"); done
 fi
 
 make_copy
@@ -63,33 +82,30 @@ miss() { row "$1" "$2"; survivors=$((survivors + 1)); }
 
 row BUG "CAUGHT BY"
 for name in "${names[@]}"; do
-    patch=$patches/$name.patch log=$logs/$name.log
-    if ! (cd "$copy/source" && patch --strip 1 --forward --silent --no-backup-if-mismatch --reject-file - <"$patch" >"$log" 2>&1); then
-        miss "$name" "DOES NOT APPLY: renew $patch"
-        make_copy
-        continue
-    fi
-    if run_tests "$log"; then
-        miss "$name" "SURVIVES"
-    elif grep -q '^error: could not compile' "$log"; then
-        miss "$name" "DOES NOT BUILD: see $log"
+    log=$logs/$name.log
+    if ! "$bugs/apply.pl" "$bugs/$name.bug" "$copy/source/services/ingestor/src" "$copy/source/crates/domain/src" 2>"$log"; then
+        miss "$name" "DOES NOT APPLY: $(head -1 "$log")"
     else
+        status=0
+        run_tests "$log" || status=$?
         mapfile -t by < <(caught_by "$log")
-        if [ ${#by[@]} -eq 0 ]; then
-            miss "$name" "FAILED FOR ANOTHER REASON: see $log"
-        else
-            row "$name" "${by[0]}"
-            for more in "${by[@]:1}"; do row "" "$more"; done
-        fi
+        case $status in
+            0) miss "$name" "SURVIVES" ;;
+            2) miss "$name" "DOES NOT BUILD: see $log" ;;
+            *) if [ ${#by[@]} -eq 0 ]; then
+                miss "$name" "FAILS FOR ANOTHER REASON: see $log"
+            else
+                row "$name" "${by[0]}"
+                for more in "${by[@]:1}"; do row "" "$more"; done
+            fi ;;
+        esac
     fi
-    (cd "$copy/source" && patch --strip 1 --reverse --silent --no-backup-if-mismatch <"$patch" >/dev/null)
+    restore
 done
 
 if [ $# -eq 0 ]; then
     log=$logs/store.log
-    if ! (cd "$copy" && cargo test --no-fail-fast --package ingestor --test it -- --nocapture _found) >"$log" 2>&1; then
-        miss "of a store" "see $log"
-    fi
+    run_tests "$log" _found || miss "of a store" "see $log"
     sed -nE 's/^([A-Z][A-Za-z]+): (seed [0-9]+: .*)$/\1\t\2/p' "$log" | sort | while IFS=$'\t' read -r bug by; do
         row "$bug" "${by:0:110}"
     done
