@@ -202,14 +202,20 @@ async fn downward(
     weather: &Weather,
     swallow: &AtomicBool,
 ) {
-    let mut chunk = vec![0; 64 << 10];
+    let (mut chunk, mut swallowed) = (vec![0; 64 << 10], Vec::new());
     while let Ok(read @ 1..) = server.read(&mut chunk).await {
         weather.calm().await;
         if swallow.load(Ordering::Relaxed) {
-            if chunk[..read].windows(7).any(|bytes| bytes == b"COMMIT\0") {
+            // Answers to what the client closed before its COMMIT may come first.
+            swallowed.extend_from_slice(&chunk[..read]);
+            if holds(&swallowed, b"COMMIT\0") {
                 weather.replies_lost.fetch_add(1, Ordering::Relaxed);
+                return;
             }
-            return;
+            if holds(&swallowed, b"ROLLBACK\0") {
+                return;
+            }
+            continue;
         }
         if client.write_all(&chunk[..read]).await.is_err() {
             return;
@@ -234,6 +240,10 @@ impl Weather {
     }
 }
 
+fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|found| found == wanted)
+}
+
 /// Takes one from a count that has one.
 fn take(count: &AtomicU64) -> bool {
     count
@@ -241,4 +251,92 @@ fn take(count: &AtomicU64) -> bool {
             count.checked_sub(1)
         })
         .is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::Instant;
+
+    use super::{Losses, Proxy};
+
+    fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+        [&[kind][..], &length, body].concat()
+    }
+
+    fn begun_batch() -> Vec<u8> {
+        let startup = [&8_u32.to_be_bytes()[..], &196_608_u32.to_be_bytes()].concat();
+        let advance = b"s\0UPDATE stream_checkpoints SET next_offset = $1\0\0\0";
+        [
+            startup,
+            message(b'P', advance),
+            message(b'B', b"\0s\0"),
+            message(b'S', b""),
+        ]
+        .concat()
+    }
+
+    /// A client in the middle of a batch, the server's end of its connection, and the proxy between.
+    async fn batch() -> (TcpStream, TcpStream, Proxy) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = Proxy::listen(listener.local_addr().unwrap().port())
+            .await
+            .unwrap();
+        let mut client = TcpStream::connect(("127.0.0.1", proxy.port()))
+            .await
+            .unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        let sent = begun_batch();
+        client.write_all(&sent).await.unwrap();
+        let mut received = vec![0; sent.len()];
+        server.read_exact(&mut received).await.unwrap();
+        assert_eq!(received, sent);
+        (client, server, proxy)
+    }
+
+    #[tokio::test]
+    async fn a_lost_reply_is_one_to_a_commit_that_the_server_carried_out() {
+        let (mut client, mut server, proxy) = batch().await;
+        proxy.lose_replies(1);
+        client.write_all(&message(b'Q', b"COMMIT\0")).await.unwrap();
+        let mut commit = [0; 12];
+        server.read_exact(&mut commit).await.unwrap();
+        // The answer to an earlier message comes first.
+        server.write_all(&message(b'3', b"")).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        server.write_all(&message(b'C', b"COMMIT\0")).await.unwrap();
+        assert_eq!(client.read(&mut [0; 64]).await.unwrap_or(0), 0);
+        let expected = Losses {
+            replies_lost: 1,
+            ..Losses::default()
+        };
+        assert_eq!(proxy.losses(), expected);
+    }
+
+    #[tokio::test]
+    async fn a_lost_commit_never_reaches_the_server() {
+        let (mut client, mut server, proxy) = batch().await;
+        proxy.lose_commits(1);
+        client.write_all(&message(b'Q', b"COMMIT\0")).await.unwrap();
+        assert_eq!(server.read(&mut [0; 64]).await.unwrap_or(0), 0);
+        assert_eq!(client.read(&mut [0; 64]).await.unwrap_or(0), 0);
+        assert_eq!(proxy.losses().commits_lost, 1);
+    }
+
+    #[tokio::test]
+    async fn a_stall_holds_bytes_back_and_a_cut_ends_the_connection() {
+        let (mut client, mut server, proxy) = batch().await;
+        proxy.stall(Duration::from_millis(300));
+        let began = Instant::now();
+        server.write_all(b"late").await.unwrap();
+        let mut late = [0; 4];
+        client.read_exact(&mut late).await.unwrap();
+        assert!(began.elapsed() >= Duration::from_millis(300));
+        proxy.cut();
+        assert_eq!(client.read(&mut [0; 64]).await.unwrap_or(0), 0);
+    }
 }

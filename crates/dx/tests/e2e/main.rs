@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod chaos;
 mod crashes;
 mod history;
 mod real_games;

@@ -1,0 +1,59 @@
+//! A short attack on a stack of its own: a zombie, lost replies, a kill -9, and whatever else the seed has in its first half minute.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The ingestor of this build, which stands beside the command under test.
+fn ingestor() -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_BIN_EXE_dx")).with_file_name("ingestor");
+    assert!(
+        path.exists(),
+        "{} is not built: run through `cargo dx test`",
+        path.display()
+    );
+    path
+}
+
+#[test]
+fn a_short_attack_proves_that_it_attacked_and_breaks_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("report.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dx"));
+    command
+        .args(["chaos", "--seed", "20261121", "--minutes", "0.4"])
+        .args(["--members", "2", "--rate", "3000", "--rebalances", "2"])
+        .arg("--ingestor")
+        .arg(ingestor())
+        .arg("--json")
+        .arg(&json);
+    for name in [
+        "DX_PROFILE",
+        "DX_KAFKA",
+        "DX_POSTGRES",
+        "DX_TOPIC",
+        "DX_API",
+    ] {
+        command.env_remove(name);
+    }
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}\n{errors}");
+
+    let report: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    let count = |place: &str| report.pointer(place).and_then(Value::as_u64).unwrap();
+    assert_eq!(report["outcome"], "held");
+    for proof in [
+        "/evidence/fenced_commits",
+        "/evidence/unknown_commit_outcomes",
+        "/evidence/replays",
+    ] {
+        assert!(count(proof) >= 1, "{proof}: {told}");
+    }
+    assert!(count("/compared/records") > 30_000, "{told}");
+    assert!(count("/compared/finished_games") > 100, "{told}");
+    assert!(count("/sampler/looks") > 50, "{told}");
+    assert!(count("/sampler/games_seen_again") > 100, "{told}");
+}
