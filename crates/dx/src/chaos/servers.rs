@@ -10,12 +10,15 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use tokio::process::Command;
+use tokio::time::Instant;
 
 use super::plan::End;
 use crate::stack::{self, Lock, Profile, Signal, State};
 
 /// How long a server may take to end before it is killed.
 const PATIENCE: Duration = Duration::from_secs(60);
+const KAFKA: &str = "kafka";
+const POSTGRES: &str = "postgres";
 const BALLAST: &str = "ballast";
 
 /// The file system of limited size that the history lies on.
@@ -74,7 +77,7 @@ impl<'a> Servers<'a> {
             End::Orderly => Signal::TERM,
             End::AtOnce => Signal::KILL,
         };
-        self.end("kafka", signal).await?;
+        self.end(KAFKA, signal).await?;
         stack::servers(self.profile, self.lock).await.map(drop)
     }
 
@@ -87,7 +90,7 @@ impl<'a> Servers<'a> {
             End::Orderly => Signal::INT,
             End::AtOnce => Signal::QUIT,
         };
-        self.end("postgres", signal).await?;
+        self.end(POSTGRES, signal).await?;
         stack::servers(self.profile, self.lock).await.map(drop)
     }
 
@@ -96,7 +99,7 @@ impl<'a> Servers<'a> {
     /// # Errors
     /// The server does not end or start, or the files can't be copied.
     pub(super) async fn take_copy(&self) -> anyhow::Result<()> {
-        self.end("postgres", Signal::INT).await?;
+        self.end(POSTGRES, Signal::INT).await?;
         for (live, copy) in self.places() {
             replace(&live, &copy).await?;
         }
@@ -108,7 +111,7 @@ impl<'a> Servers<'a> {
     /// # Errors
     /// As [`Servers::take_copy`].
     pub(super) async fn put_back(&self) -> anyhow::Result<()> {
-        self.end("postgres", Signal::QUIT).await?;
+        self.end(POSTGRES, Signal::QUIT).await?;
         for (live, copy) in self.places() {
             replace(&copy, &live).await?;
         }
@@ -143,10 +146,16 @@ impl<'a> Servers<'a> {
     }
 
     async fn end(&self, name: &str, signal: Signal) -> anyhow::Result<()> {
-        let process = State::load(self.profile)?.process(name);
+        let state = State::load(self.profile)?;
+        let process = state.process(name);
         let process = process.with_context(|| format!("{name} ended by itself"))?;
         process.end(signal, PATIENCE).await?;
-        Ok(())
+        let ports = state.ports.context("the stack's ports are not known")?;
+        let ports = match name {
+            KAFKA => vec![ports.kafka, ports.kafka_controller],
+            _ => vec![ports.postgres],
+        };
+        await_free(&ports).await
     }
 
     /// What the database is made of, and where its copies go.
@@ -190,6 +199,20 @@ impl Disk {
     fn tablespace(&self) -> PathBuf {
         self.folder.join("tablespace")
     }
+}
+
+/// Waits until the ports of an ended server can be listened on again. A process is seen to be dead a moment before the last of its
+/// threads has let go of them, and a server that came back on another port would be lost to its clients.
+async fn await_free(ports: &[u16]) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while let Some(taken) = ports.iter().find(|port| !stack::is_free(**port)) {
+        ensure!(
+            Instant::now() < deadline,
+            "port {taken} stays taken after its server has ended"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
 }
 
 /// Unmounts what a run of this profile, this one or one that was killed, has mounted. PostgreSQL has ended.
