@@ -40,10 +40,18 @@ pub(crate) async fn run(profile: &Profile, _args: &Args) -> anyhow::Result<()> {
         topic::answers(&endpoints.kafka),
         postgres::connect(&endpoints.postgres)
     );
-    server("kafka", &state, &endpoints.kafka, kafka.as_ref().err());
+    let own = &profile.servers;
+    server(
+        "kafka",
+        &state,
+        own.kafka.as_ref(),
+        &endpoints.kafka,
+        kafka.as_ref().err(),
+    );
     server(
         "postgres",
         &state,
+        own.postgres.as_ref(),
         &without_password(&endpoints.postgres),
         database.as_ref().err(),
     );
@@ -59,8 +67,19 @@ pub(crate) async fn run(profile: &Profile, _args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn server(name: &str, state: &State, address: &str, failure: Option<&anyhow::Error>) {
-    let health = failure.map_or_else(|| "answers".to_owned(), |error| format!("DOWN: {error:#}"));
+/// Tells one server: ours by its process, one of the user's own by whether it answers.
+fn server(
+    name: &str,
+    state: &State,
+    own: Option<&String>,
+    address: &str,
+    failure: Option<&anyhow::Error>,
+) {
+    let health = match failure {
+        None => "answers".to_owned(),
+        Some(_) if own.is_none() && state.running(name).is_none() => "down".to_owned(),
+        Some(error) => format!("DOES NOT ANSWER: {error:#}"),
+    };
     console::say(format_args!(
         "  {name:12} {}  {address}  {health}",
         pid(state.running(name))
