@@ -44,7 +44,7 @@ pub struct NewPlayer {
     pub rating: Option<i32>,
 }
 
-/// A [`NewGame`] and the time it began, in canonical bytes.
+/// A [`NewGame`] in canonical bytes. The time it began is not part of it: a create that is sent again may carry another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CreatedBytes(Box<[u8]>);

@@ -2,7 +2,7 @@
 //!
 //! A stack of its own, wiped before and taken down after, however the run ends: real Kafka, real PostgreSQL, ingestors as they are
 //! deployed, a simulator that publishes with every fault it knows. A seeded schedule ([`plan`]) kills, stops, cuts, fills and puts
-//! back ([`attack`]); a witness looks at the database all the while ([`sampler`]). Then the stream settles, `verify` compares
+//! back ([`mod@attack`]); a witness looks at the database all the while ([`sampler`]). Then the stream settles, `verify` compares
 //! everything, and the run proves from the ingestors' logs that it attacked ([`evidence`]): one that did not, does not count.
 //!
 //! The schedule depends on the seed and the length alone. What the blows hit depends on the machine too, so a failing seed finds its

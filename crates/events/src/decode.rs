@@ -1,9 +1,12 @@
 //! From a record's key and value to a checked event, or to the reason why it is none.
 
+mod ends;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use chrono::{DateTime, Utc};
 use domain::{
     Action, EndKind, EventTime, GameEnd, GameEvent, GameId, NewGame, NewPlayer, Opening, PlayerId,
     PlayerRating, Reason, ShortText, Slug,
@@ -40,7 +43,9 @@ pub struct Rejection {
 pub fn decode<'a>(key: Option<&[u8]>, value: Option<&'a [u8]>) -> Result<GameEvent<'a>, Rejection> {
     let value =
         value.ok_or_else(|| reject(Reason::Undecodable, None, "the record has no value"))?;
-    let Object(envelope) = serde_json::from_slice::<Object<Envelope<'a, &'a RawValue>>>(value)
+    let text =
+        std::str::from_utf8(value).map_err(|error| reject(Reason::Undecodable, None, error))?;
+    let Object(envelope) = serde_json::from_str::<Object<Envelope<'a, &'a RawValue>>>(text)
         .map_err(|error| reject(Reason::Undecodable, None, error))?;
     let game_id = GameId::parse(&envelope.game_id).ok();
     decode_body(key, envelope).map_err(|(reason, detail)| reject(reason, game_id, detail))
@@ -88,7 +93,8 @@ fn decode_body<'a>(
         Some(_) => {}
     }
     GameId::check(&envelope.game_id).map_err(|error| invalid("gameId", error))?;
-    ShortText::check(&envelope.event_id).map_err(|error| invalid("eventId", error))?;
+    // An event's id has the limits of any other id.
+    GameId::check(&envelope.event_id).map_err(|error| invalid("eventId", error))?;
     let at = EventTime::from_datetime(envelope.occurred_at)
         .map_err(|error| invalid("occurredAt", error))?;
     let region = envelope
@@ -121,10 +127,16 @@ impl<'a> Payload<'a> {
         Ok(match kind {
             event_type::MOVE_MADE | event_type::MOVE_PLAYED => Self::MoveMade(parse(raw)?),
             event_type::GAME_CREATED => Self::GameCreated(parse(raw)?),
-            event_type::GAME_ENDED => Self::GameEnded(parse(raw)?),
-            event_type::GAME_RESIGNED => Self::GameResigned(parse(raw)?),
-            event_type::GAME_TIMEOUT => Self::GameTimeout(parse(raw)?),
-            event_type::GAME_ABORTED => Self::GameAborted(parse(raw)?),
+            event_type::GAME_ENDED => Self::GameEnded(parse::<ends::EndedFields<'_>>(raw)?.into()),
+            event_type::GAME_RESIGNED => {
+                Self::GameResigned(parse::<ends::ResignedFields<'_>>(raw)?.into())
+            }
+            event_type::GAME_TIMEOUT => {
+                Self::GameTimeout(parse::<ends::TimeoutFields<'_>>(raw)?.into())
+            }
+            event_type::GAME_ABORTED => {
+                Self::GameAborted(parse::<ends::AbortedFields<'_>>(raw)?.into())
+            }
             unknown => {
                 return Err((
                     Reason::Unsupported,
@@ -316,4 +328,14 @@ pub(crate) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     Ok(Option::<Object<T>>::deserialize(deserializer)?.map(|Object(item)| item))
+}
+
+/// A time as RFC 3339 has it; chrono's own reading of a time is more liberal than the contract.
+pub(crate) fn rfc3339<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<DateTime<Utc>, D::Error> {
+    let text = Cow::<str>::deserialize(deserializer)?;
+    DateTime::parse_from_rfc3339(&text)
+        .map(|time| time.to_utc())
+        .map_err(de::Error::custom)
 }

@@ -47,6 +47,7 @@ pub struct Envelope<'a, P> {
     #[schemars(length(min = 1, max = 100))]
     pub game_id: Cow<'a, str>,
     /// When it happened, by the producer's clock: RFC 3339, cut to milliseconds, between 1970 and 2100.
+    #[serde(deserialize_with = "crate::decode::rfc3339")]
     pub occurred_at: DateTime<Utc>,
     /// Where it happened: `[a-z0-9_-]`, 1 to 32 characters. Chooses the archive's folder.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -141,7 +142,7 @@ pub struct MoveMade<'a> {
 }
 
 /// What every end may carry.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EndDetails<'a> {
     /// Ratings after the game, of some or all players.
@@ -194,7 +195,7 @@ pub struct Opening<'a> {
 }
 
 /// What a [`GameEnded`] came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EndResult {
     /// `winner` won.
@@ -206,7 +207,7 @@ pub enum EndResult {
 }
 
 /// A game ends by its own rules or by agreement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GameEnded<'a> {
     /// What it came to.
@@ -220,12 +221,12 @@ pub struct GameEnded<'a> {
     #[schemars(regex(pattern = r"^[a-z0-9_-]{1,32}$"))]
     pub termination: Cow<'a, str>,
     /// What every end may carry.
-    #[serde(borrow, flatten)]
+    #[serde(flatten)]
     pub details: EndDetails<'a>,
 }
 
 /// A player gives up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GameResigned<'a> {
     /// Who gave up: one of the game's players. Between two, the other one wins.
@@ -237,12 +238,12 @@ pub struct GameResigned<'a> {
     #[schemars(length(min = 1, max = 100))]
     pub winner: Option<Cow<'a, str>>,
     /// What every end may carry.
-    #[serde(borrow, flatten)]
+    #[serde(flatten)]
     pub details: EndDetails<'a>,
 }
 
 /// A player's time runs out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GameTimeout<'a> {
     /// Whose time ran out: one of the game's players. Between two, the other one wins.
@@ -254,12 +255,12 @@ pub struct GameTimeout<'a> {
     #[schemars(length(min = 1, max = 100))]
     pub winner: Option<Cow<'a, str>>,
     /// What every end may carry.
-    #[serde(borrow, flatten)]
+    #[serde(flatten)]
     pub details: EndDetails<'a>,
 }
 
 /// A game is broken off without a result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GameAborted<'a> {
     /// `aborted` when somebody broke it off, `abandoned` when it just stopped: `[a-z0-9_-]`, 1 to 32 characters.
@@ -267,10 +268,10 @@ pub struct GameAborted<'a> {
     #[schemars(regex(pattern = r"^[a-z0-9_-]{1,32}$"))]
     pub termination: Cow<'a, str>,
     /// What every end may carry.
-    #[serde(borrow, flatten)]
+    #[serde(flatten)]
     pub details: EndDetails<'a>,
 }
 
-fn aborted() -> Cow<'static, str> {
+pub(crate) fn aborted() -> Cow<'static, str> {
     Cow::Borrowed("aborted")
 }

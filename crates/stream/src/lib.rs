@@ -20,6 +20,7 @@ mod context;
 mod error;
 mod identity;
 mod poll;
+mod raw_headers;
 mod record;
 
 pub use config::{ConsumerConfig, GroupProtocol};

@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::context::{Change, Context};
 use crate::record::{Budget, RecordBlockBuilder};
-use crate::{ConsumerConfig, StreamEvent};
+use crate::{ConsumerConfig, StreamEvent, raw_headers};
 
 /// A block is closed at this many bytes.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -353,16 +353,14 @@ fn is_out_of_range(error: &KafkaError) -> bool {
 }
 
 fn push(block: &mut RecordBlockBuilder, message: &BorrowedMessage<'_>) {
-    let headers = message.headers();
-    let headers = headers
-        .iter()
-        .flat_map(|headers| headers.iter())
-        .map(|header| (header.key, header.value));
-    block.push(
-        message.offset(),
-        message.timestamp().to_millis(),
+    let (offset, timestamp_ms) = (message.offset(), message.timestamp().to_millis());
+    block.push_with(
+        offset,
+        timestamp_ms,
         message.key(),
         message.payload(),
-        headers,
+        |headers| {
+            raw_headers::for_each(message, |name, value| headers.push(name, value));
+        },
     );
 }

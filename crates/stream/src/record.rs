@@ -172,6 +172,23 @@ impl<'a> Iterator for Headers<'a> {
     }
 }
 
+/// Appends headers to a record that is being pushed.
+pub(crate) struct HeadersBuilder<'b> {
+    bytes: &'b mut Vec<u8>,
+}
+
+impl HeadersBuilder<'_> {
+    /// Appends a header. A name is text everywhere else, so bytes that are not UTF-8 become U+FFFD here.
+    pub(crate) fn push(&mut self, name: &[u8], value: Option<&[u8]>) {
+        let name = String::from_utf8_lossy(name);
+        self.bytes.extend(length(name.len()).to_le_bytes());
+        self.bytes.extend(name.as_bytes());
+        self.bytes
+            .extend(value.map_or(ABSENT, |v| length(v.len())).to_le_bytes());
+        self.bytes.extend(value.unwrap_or_default());
+    }
+}
+
 /// Gathers records into a block.
 #[derive(Debug, Default)]
 pub struct RecordBlockBuilder {
@@ -189,16 +206,26 @@ impl RecordBlockBuilder {
         value: Option<&[u8]>,
         headers: impl Iterator<Item = (&'h str, Option<&'h [u8]>)>,
     ) {
+        self.push_with(offset, timestamp_ms, key, value, |to| {
+            headers.for_each(|(name, value)| to.push(name.as_bytes(), value));
+        });
+    }
+
+    /// Appends a record whose headers are pushed by `headers`.
+    pub(crate) fn push_with(
+        &mut self,
+        offset: i64,
+        timestamp_ms: Option<i64>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: impl FnOnce(&mut HeadersBuilder<'_>),
+    ) {
         let key = self.copy(key);
         let value = self.copy(value);
         let start = self.bytes.len();
-        for (name, value) in headers {
-            self.bytes.extend(length(name.len()).to_le_bytes());
-            self.bytes.extend(name.as_bytes());
-            self.bytes
-                .extend(value.map_or(ABSENT, |v| length(v.len())).to_le_bytes());
-            self.bytes.extend(value.unwrap_or_default());
-        }
+        headers(&mut HeadersBuilder {
+            bytes: &mut self.bytes,
+        });
         let headers = Span {
             start: length(start),
             len: length(self.bytes.len() - start),
@@ -302,6 +329,20 @@ mod tests {
             ),
             (None, None, 0)
         );
+    }
+
+    #[test]
+    fn a_header_name_that_is_not_text_is_kept_as_far_as_it_is() {
+        let mut builder = RecordBlockBuilder::default();
+        builder.push_with(0, None, None, None, |headers| {
+            headers.push(b"a\xffb", Some(b"\xff"))
+        });
+        let block = builder.build(0, 1);
+        let headers: Vec<_> = block
+            .records()
+            .flat_map(|record| record.headers())
+            .collect();
+        assert_eq!(headers, [("a\u{fffd}b", Some(&b"\xff"[..]))]);
     }
 
     #[test]

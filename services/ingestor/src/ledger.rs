@@ -1,6 +1,6 @@
 //! What a worker needs from the database, as a seam.
 //!
-//! The worker is written against these traits; [`postgres`] is the real thing, and the protocol's simulator brings a store that
+//! The worker is written against these traits; [`PostgresLedger`] is the real thing, and the protocol's simulator brings a store that
 //! crashes, loses replies and goes back in time. A pair of sessions lives and dies together: when either fails, ownership of
 //! every partition claimed on the writer is gone.
 

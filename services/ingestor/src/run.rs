@@ -106,6 +106,10 @@ async fn run_games(
         ended.context("a worker ended unexpectedly")?;
     }
     watch.abort();
+    if !shutdown.is_requested() {
+        // Its poll thread is gone: nothing will come in any more, and a new process may do better.
+        anyhow::bail!("the consumer ended although nobody asked it to; see the log above");
+    }
     drop(log);
     // Leaving the group waits for the broker's answer: not on the runtime's threads.
     tokio::time::timeout(

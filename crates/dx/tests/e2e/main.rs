@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-mod chaos;
 mod crashes;
 mod history;
 mod real_games;

@@ -48,6 +48,7 @@ fn what_is_no_event_is_undecodable() {
         ("2026-11-21T10:00:03.500Z", "yesterday"),
         ("2026-11-21T10:00:03.500Z", "2026-02-30T10:00:00Z"),
         ("2026-11-21T10:00:03.500Z", "infinity"),
+        ("2026-11-21T10:00:03.500Z", "2026-11-21 10:0:3UTC"),
     ] {
         assert_eq!(
             reason(&edited("move_made.json", from, to)),
@@ -137,6 +138,50 @@ fn values_outside_their_limits_are_invalid() {
             "{name}: {from} -> {to}"
         );
     }
+}
+
+#[test]
+fn a_result_written_as_an_object_is_undecodable() {
+    let value = edited("game_ended.json", "\"win\"", "{\"win\":null}");
+    assert_eq!(reason(&value), Some(Reason::Undecodable));
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_are_undecodable_wherever_they_stand() {
+    let mut value =
+        edited("move_made.json", "{\"eventId\"", "{\"x\":\"?\",\"eventId\"").into_bytes();
+    let at = value.iter().position(|byte| *byte == b'?').unwrap();
+    value[at] = 0xff;
+    assert_eq!(
+        decode(Some(b"g-42"), Some(&value)).unwrap_err().reason,
+        Reason::Undecodable
+    );
+}
+
+#[test]
+fn fields_nobody_knows_may_hold_anything() {
+    let deep = format!("{}{}", "[".repeat(300), "]".repeat(300));
+    for name in ALL {
+        for odd in ["1e999", "\"\\ud800\"", deep.as_str()] {
+            let value = fixture(name).replacen(
+                "\"payload\":{",
+                &format!("\"payload\":{{\"futureField\":{odd},"),
+                1,
+            );
+            assert_eq!(reason(&value), None, "{name}: {odd:.20}");
+        }
+    }
+}
+
+#[test]
+fn an_event_id_has_at_most_a_hundred_characters() {
+    let long = "x".repeat(101);
+    let value = edited(
+        "move_made.json",
+        "01980000-0000-7000-8000-000000000002",
+        &long,
+    );
+    assert_eq!(reason(&value), Some(Reason::Invalid));
 }
 
 #[test]
