@@ -127,16 +127,10 @@ impl<'a> Payload<'a> {
         Ok(match kind {
             event_type::MOVE_MADE | event_type::MOVE_PLAYED => Self::MoveMade(parse(raw)?),
             event_type::GAME_CREATED => Self::GameCreated(parse(raw)?),
-            event_type::GAME_ENDED => Self::GameEnded(parse::<ends::EndedFields<'_>>(raw)?.into()),
-            event_type::GAME_RESIGNED => {
-                Self::GameResigned(parse::<ends::ResignedFields<'_>>(raw)?.into())
-            }
-            event_type::GAME_TIMEOUT => {
-                Self::GameTimeout(parse::<ends::TimeoutFields<'_>>(raw)?.into())
-            }
-            event_type::GAME_ABORTED => {
-                Self::GameAborted(parse::<ends::AbortedFields<'_>>(raw)?.into())
-            }
+            event_type::GAME_ENDED => Self::GameEnded(parse(raw)?),
+            event_type::GAME_RESIGNED => Self::GameResigned(parse(raw)?),
+            event_type::GAME_TIMEOUT => Self::GameTimeout(parse(raw)?),
+            event_type::GAME_ABORTED => Self::GameAborted(parse(raw)?),
             unknown => {
                 return Err((
                     Reason::Unsupported,

@@ -18,7 +18,7 @@ macro_rules! end {
         $(#[$doc])*
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
-        pub(super) struct $name<'a> {
+        struct $name<'a> {
             $($(#[$meta])* $field: $type,)*
             #[serde(borrow, default, deserialize_with = "objects")]
             ratings: Vec<Rating<'a>>,
@@ -32,6 +32,12 @@ macro_rules! end {
             fn from(end: $name<'a>) -> Self {
                 let $name { $($field,)* ratings, move_count, opening } = end;
                 Self { $($field,)* details: EndDetails { ratings, move_count, opening } }
+            }
+        }
+
+        impl<'de: 'a, 'a> Deserialize<'de> for $wire<'a> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $name::deserialize(deserializer).map(Self::from)
             }
         }
     };
