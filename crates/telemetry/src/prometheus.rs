@@ -25,7 +25,7 @@ const COUNTS: [f64; 12] = [
 /// How often histograms are drained.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Installs the process's metrics recorder; further calls do nothing. [`crate::init`] does it for services.
+/// Installs the process's metrics recorder; further calls do nothing. [`crate::init()`] does it for services.
 ///
 /// # Errors
 /// [`TelemetryError::Metrics`] when somebody else has installed another recorder.

@@ -1,6 +1,6 @@
 //! Errors over HTTP: `application/problem+json` by RFC 9457, with a stable code.
 //!
-//! A [`Problem`] is made where something fails and becomes a response in [`super::observe`], which knows the request. What
+//! A [`Problem`] is made where something fails and becomes a response in [`super::observe()`], which knows the request. What
 //! caused a 5xx is for the log; its body says nothing of it.
 
 use std::fmt;
