@@ -1,8 +1,8 @@
 //! Which log this is: the ids of topic and cluster, the partition count, and where each partition begins.
 //!
 //! An offset means something only in the log it was read from. A topic that was deleted and made again has the same name and
-//! other records, so its id is compared before any offset is trusted. librdkafka knows the id, rust-rdkafka does not pass it on:
-//! the one unsafe piece of the project asks for it.
+//! other records, so its id is compared before any offset is trusted. librdkafka knows the id, rust-rdkafka does not pass it
+//! on, so it is asked directly. With `raw_headers` this is the unsafe code of the project.
 
 use std::ffi::{CStr, CString};
 use std::time::Duration;
