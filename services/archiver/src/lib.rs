@@ -1,0 +1,1 @@
+//! Every record of the topics into object storage, once, provably whole.

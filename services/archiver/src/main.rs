@@ -1,0 +1,3 @@
+//! The archiver's process.
+
+fn main() {}
