@@ -1,12 +1,14 @@
 //! A member of the consumer group: the handle to its poll thread.
 
+use std::collections::HashMap;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
-use crate::context::{Context, HighWatermarks};
+use crate::context::{self, Context, HighWatermarks};
+use crate::pauses::{Paused, Pauses};
 use crate::poll::{Command, PollLoop};
 use crate::{ConsumerConfig, RecordBlock, StreamError};
 
@@ -35,6 +37,7 @@ pub enum StreamEvent {
 pub struct Consumer {
     commands: Sender<Command>,
     high_watermarks: HighWatermarks,
+    pauses: Pauses,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -50,6 +53,7 @@ impl Consumer {
     ) -> Result<Self, StreamError> {
         let context = Context::default();
         let high_watermarks = Arc::clone(&context.high_watermarks);
+        let pauses = context.pauses.clone();
         let consumer: BaseConsumer<Context> = config
             .member()
             .create_with_context(context)
@@ -69,6 +73,7 @@ impl Consumer {
         Ok(Self {
             commands,
             high_watermarks,
+            pauses,
             thread: Some(thread),
         })
     }
@@ -103,6 +108,17 @@ impl Consumer {
             .unwrap_or_else(PoisonError::into_inner)
             .get(&partition)
             .copied()
+    }
+
+    /// Notes a partition's high watermark that was asked for elsewhere: the client hears of none while it fetches nothing.
+    pub fn heard_high_watermark(&self, partition: i32, high: i64) {
+        context::heard(&self.high_watermarks, partition, high);
+    }
+
+    /// How often and how long each assigned partition was left unread because its reader was behind.
+    #[must_use]
+    pub fn pauses(&self) -> HashMap<i32, Paused> {
+        self.pauses.all()
     }
 
     fn send(&self, command: Command) {

@@ -11,6 +11,8 @@ use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
+use crate::pauses::Pauses;
+
 /// A change of the assignment, in the order it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -25,6 +27,14 @@ pub(crate) type HighWatermarks = Arc<Mutex<HashMap<i32, i64>>>;
 pub(crate) struct Context {
     changes: Mutex<Vec<Change>>,
     pub(crate) high_watermarks: HighWatermarks,
+    pub(crate) pauses: Pauses,
+}
+
+/// Notes a partition's high watermark. Two sources tell it, and the older news may come later.
+pub(crate) fn heard(marks: &HighWatermarks, partition: i32, high: i64) {
+    let mut marks = marks.lock().unwrap_or_else(PoisonError::into_inner);
+    let mark = marks.entry(partition).or_insert(high);
+    *mark = high.max(*mark);
 }
 
 impl Context {
@@ -97,6 +107,13 @@ impl Context {
             consumer.assign(list)?
         }
         consumer.pause(list)?;
+        let mut marks = self
+            .high_watermarks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // What was heard before may be of another log.
+        marks.retain(|partition, _| !partitions(list).contains(partition));
+        drop(marks);
         self.note(Change::Assigned(partitions(list)));
         Ok(())
     }
@@ -133,17 +150,13 @@ impl ClientContext for Context {
     }
 
     fn stats(&self, statistics: Statistics) {
-        let mut marks = self
-            .high_watermarks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
         for (partition, stats) in statistics
             .topics
             .values()
             .flat_map(|topic| &topic.partitions)
         {
             if stats.hi_offset >= 0 {
-                marks.insert(*partition, stats.hi_offset);
+                heard(&self.high_watermarks, *partition, stats.hi_offset);
             }
         }
     }

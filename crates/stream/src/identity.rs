@@ -4,11 +4,14 @@
 //! other records, so its id is compared before any offset is trusted. librdkafka knows the id, rust-rdkafka does not pass it
 //! on, so it is asked directly. With `raw_headers` this is the unsafe code of the project.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, CString};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Message;
 use rdkafka::types::RDKafka;
+use rdkafka::{Offset, TopicPartitionList};
 use rdkafka_sys as sys;
 
 use crate::{ConsumerConfig, StreamError};
@@ -103,6 +106,47 @@ impl TopicProbe {
                 source,
             })
     }
+}
+
+/// The own timestamps of single records, for one who looks on: no group is joined and nothing is committed.
+///
+/// # Errors
+/// [`StreamError::Client`] when the configuration is refused. What can't be read in five seconds is left out.
+pub fn timestamps_at(
+    config: &ConsumerConfig,
+    offsets: &BTreeMap<i32, i64>,
+) -> Result<BTreeMap<i32, i64>, StreamError> {
+    let client: BaseConsumer = config
+        .client()
+        // Assigning by hand needs a name for a group; nobody else has this one.
+        .set("group.id", format!("{}.onlooker", config.group_id))
+        .set("enable.auto.commit", "false")
+        .set("auto.offset.reset", "error")
+        .set("fetch.message.max.bytes", "65536")
+        .create()
+        .map_err(|source| StreamError::Client { source })?;
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in offsets {
+        list.add_partition_offset(&config.topic, *partition, Offset::Offset(*offset))
+            .map_err(|source| StreamError::Client { source })?;
+    }
+    client
+        .assign(&list)
+        .map_err(|source| StreamError::Client { source })?;
+    let (mut found, deadline) = (BTreeMap::new(), Instant::now() + TIMEOUT / 2);
+    let mut answered = BTreeSet::new();
+    while answered.len() < offsets.len() && Instant::now() < deadline {
+        // The client goes on trying by itself; what it can't read in time is left out.
+        let Some(Ok(message)) = client.poll(Duration::from_millis(100)) else {
+            continue;
+        };
+        if answered.insert(message.partition())
+            && let Some(ms) = message.timestamp().to_millis()
+        {
+            found.insert(message.partition(), ms);
+        }
+    }
+    Ok(found)
 }
 
 /// Asks for a topic's id through librdkafka's admin API.

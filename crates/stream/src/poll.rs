@@ -67,6 +67,7 @@ struct Slot {
     block: RecordBlockBuilder,
     opened: Instant,
     budget: Arc<Budget>,
+    paused: bool,
 }
 
 pub(crate) struct PollLoop<D> {
@@ -160,6 +161,7 @@ impl<D: FnMut(StreamEvent)> PollLoop<D> {
                     for partition in &partitions {
                         self.slots.remove(partition);
                         self.advisory.remove(partition);
+                        self.consumer.context().pauses.forget(*partition);
                     }
                     (self.deliver)(StreamEvent::Revoked(partitions));
                 }
@@ -194,6 +196,7 @@ impl<D: FnMut(StreamEvent)> PollLoop<D> {
                 block,
                 opened: Instant::now(),
                 budget,
+                paused: false,
             },
         );
     }
@@ -248,6 +251,10 @@ impl<D: FnMut(StreamEvent)> PollLoop<D> {
         for (partition, slot) in &mut self.slots {
             let room = slot.budget.used() < self.config.partition_buffer_bytes
                 && self.total.used() < self.config.total_buffer_bytes;
+            let paused = !room && matches!(slot.state, State::Started { .. });
+            if std::mem::replace(&mut slot.paused, paused) != paused {
+                self.consumer.context().pauses.change(*partition, paused);
+            }
             let drained = if room {
                 slot.drain()
             } else {

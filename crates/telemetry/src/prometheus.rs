@@ -5,7 +5,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::TelemetryError;
 
@@ -17,7 +17,7 @@ const SECONDS: [f64; 16] = [
     60.0,
 ];
 
-/// Buckets for counts of things, such as the records of a batch.
+/// Buckets for histograms whose names end in `_records`, such as the records of a batch.
 const COUNTS: [f64; 12] = [
     1.0, 10.0, 50.0, 100.0, 500.0, 1e3, 5e3, 1e4, 5e4, 1e5, 5e5, 1e6,
 ];
@@ -37,10 +37,7 @@ pub fn install_metrics() -> Result<(), TelemetryError> {
     let recorder = PrometheusBuilder::new()
         .set_buckets(&SECONDS)
         .and_then(|builder| {
-            builder.set_buckets_for_metric(
-                metrics_exporter_prometheus::Matcher::Suffix("_count_per_batch".to_owned()),
-                &COUNTS,
-            )
+            builder.set_buckets_for_metric(Matcher::Suffix("_records".to_owned()), &COUNTS)
         })
         .map_err(|e| fault(e.to_string()))?
         .build_recorder();
@@ -79,7 +76,7 @@ mod tests {
         install_metrics().unwrap();
         install_metrics().unwrap();
         metrics::histogram!("test_duration_seconds").record(0.003);
-        metrics::histogram!("test_records_count_per_batch").record(700.0);
+        metrics::histogram!("test_batch_records").record(700.0);
         let text = render_metrics();
         assert!(
             text.contains("test_duration_seconds_bucket{le=\"0.0025\"} 0"),
@@ -90,7 +87,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("test_records_count_per_batch_bucket{le=\"1000\"} 1"),
+            text.contains("test_batch_records_bucket{le=\"1000\"} 1"),
             "{text}"
         );
     }

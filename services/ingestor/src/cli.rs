@@ -28,7 +28,7 @@ enum Command {
     Run,
     /// Bring the database's schema up to date; safe to run from several places at once
     Migrate,
-    /// Show every partition's checkpoint: how far, how much of what, and what is stopped
+    /// Show every partition's checkpoint: how far it is and how far behind, how much of what, what is stopped and how to go on
     Status,
     /// Look at records that were set aside, and learn how to put them right
     #[command(subcommand)]
@@ -62,7 +62,7 @@ async fn execute(cli: Cli) -> anyhow::Result<()> {
     let config = Config::load(cli.config.as_deref())?;
     match cli.command {
         Command::Run => run::run(config).await,
-        Command::Status => status::print(&config.database).await,
+        Command::Status => status::print(&config).await,
         Command::DeadLetters(command) => dead_letters::run(&config.database, command).await,
         Command::AcceptGap(args) => accept_gap::run(&config, args).await,
         Command::Migrate => {

@@ -11,6 +11,7 @@ use stream::ConsumerConfig;
 use telemetry::TelemetryConfig;
 
 use crate::games::FoldPolicy;
+use crate::worker::STOPPED_RETRY;
 
 /// The whole configuration. `config/ingestor.example.toml` shows every key with its default.
 #[derive(Debug, Clone, Deserialize)]
@@ -46,6 +47,9 @@ pub struct GamesConfig {
     pub enabled: bool,
     /// How many workers share the partitions, each with two database sessions.
     pub workers: u16,
+    /// How often a stopped partition is tried again, to see whether an operator has acted.
+    #[serde(with = "humantime_serde")]
+    pub stopped_retry: Duration,
     /// The figures of the fold.
     pub fold: FoldPolicy,
 }
@@ -92,6 +96,7 @@ impl Default for GamesConfig {
         Self {
             enabled: true,
             workers: 4,
+            stopped_retry: STOPPED_RETRY,
             fold: FoldPolicy::default(),
         }
     }
@@ -155,9 +160,15 @@ impl Config {
                 self.games.fold.max_replay_offsets.max(0).cast_unsigned(),
             ),
             ("janitor.batch", u64::from(self.janitor.batch)),
+            ("games.stopped_retry", self.games.stopped_retry.as_secs()),
         ];
         let zero = positive.iter().filter(|(_, value)| *value == 0);
-        faults.extend(zero.map(|(key, _)| ((*key).to_owned(), "must be at least 1".to_owned())));
+        faults.extend(zero.map(|(key, _)| {
+            (
+                (*key).to_owned(),
+                "must be at least 1 (a time: 1s)".to_owned(),
+            )
+        }));
         if self.janitor.enabled && self.janitor.idle_for < self.games.fold.snapshot_age {
             let problem = "must be at least games.fold.snapshot_age: a game that is played may look idle for so long";
             faults.push(("janitor.idle_for".to_owned(), problem.to_owned()));

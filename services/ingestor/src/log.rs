@@ -31,9 +31,6 @@ pub trait Log: std::fmt::Debug + Send + Sync + 'static {
 
     /// Tells how far a partition is done, for lag tools.
     fn committed(&self, partition: i32, next_offset: i64);
-
-    /// The offset after a partition's newest record, as last heard.
-    fn high_watermark(&self, partition: i32) -> Option<i64>;
 }
 
 /// The log in Kafka.
@@ -91,9 +88,5 @@ impl Log for KafkaLog {
 
     fn committed(&self, partition: i32, next_offset: i64) {
         self.consumer.committed(partition, next_offset);
-    }
-
-    fn high_watermark(&self, partition: i32) -> Option<i64> {
-        self.consumer.high_watermark(partition)
     }
 }

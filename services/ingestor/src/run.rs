@@ -17,7 +17,7 @@ use crate::ledger::PostgresLedger;
 use crate::log::KafkaLog;
 use crate::readiness;
 use crate::worker::{Progress, Worker, WorkerEvent};
-use crate::{janitor, metrics, upkeep};
+use crate::{follow, janitor, metrics, upkeep, watch};
 
 /// The name of the pipeline in checkpoints, metrics and dead letters.
 pub const PIPELINE: &str = "games";
@@ -77,12 +77,20 @@ async fn run_games(
     let progress = Arc::new(Progress::default());
     let probe = Arc::new(TopicProbe::new(&config.kafka)?);
     let workers = usize::from(config.games.workers);
-    let (inboxes, outlets): (Vec<_>, Vec<_>) =
+    let (inboxes, outlets): (Vec<mpsc::UnboundedSender<_>>, Vec<_>) =
         (0..workers).map(|_| mpsc::unbounded_channel()).unzip();
+    let followed = inboxes
+        .iter()
+        .map(mpsc::UnboundedSender::downgrade)
+        .collect();
     let consumer = Arc::new(Consumer::join(&config.kafka, move |event| {
         dispatch(&inboxes, event)
     })?);
-    let log = KafkaLog::new(config.kafka.topic.clone(), Arc::clone(&consumer), probe);
+    let log = KafkaLog::new(
+        config.kafka.topic.clone(),
+        Arc::clone(&consumer),
+        Arc::clone(&probe),
+    );
     let mut tasks = JoinSet::new();
     for inbox in outlets {
         let ledger = PostgresLedger::new(config.database.clone());
@@ -92,20 +100,23 @@ async fn run_games(
             ledger,
             log.clone(),
             Arc::clone(&progress),
-        );
+        )
+        .with_stopped_retry(config.games.stopped_retry);
         tasks.spawn(worker.run(inbox, shutdown.token()));
     }
-    let watch = readiness::watch(
+    let mut lookouts = JoinSet::new();
+    lookouts.spawn(watch::run(
         PIPELINE,
         config.health.clone(),
         Arc::clone(&progress),
+        Arc::clone(&consumer),
         health.clone(),
-    );
-    let watch = tokio::spawn(watch);
+    ));
+    lookouts.spawn(follow::run(probe, Arc::clone(&consumer), progress, followed));
     while let Some(ended) = tasks.join_next().await {
         ended.context("a worker ended unexpectedly")?;
     }
-    watch.abort();
+    lookouts.shutdown().await;
     if !shutdown.is_requested() {
         // Its poll thread is gone: nothing will come in any more, and a new process may do better.
         anyhow::bail!("the consumer ended although nobody asked it to; see the log above");

@@ -18,28 +18,35 @@ mod folding;
 mod ownership;
 mod partition;
 mod progress;
+mod standing;
 mod writer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use store::StoreError;
 use stream::{RecordBlock, TopicIdentity};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::games::{CloseReason, FoldPolicy};
 use crate::ledger::Ledger;
 use crate::log::Log;
-use partition::{Jitter, Owned, Partition, Stop};
+use crate::stops::{Stop, StopReason};
+use partition::{Jitter, Owned, Partition};
 pub use progress::{PartitionProgress, Phase, Progress};
+use standing::Standing;
 use writer::{Done, WriterHandle};
 
 /// Batches on their way to the database at a time.
 const IN_FLIGHT: usize = 2;
 /// How often progress is told.
 const REPORT_EVERY: Duration = Duration::from_millis(250);
+/// How often a stopped partition is claimed again, to see whether an operator has acted, unless configured otherwise.
+pub const STOPPED_RETRY: Duration = Duration::from_secs(20);
 /// How long a shutdown waits for its last batches.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(20);
 
@@ -61,20 +68,27 @@ pub enum WorkerEvent {
         /// What the client said.
         detail: String,
     },
+    /// The topic's identity or partition count is not what it was: what every partition belongs to must be asked again.
+    TopicChanged,
 }
+
+type Opened<S> = Result<(<S as Ledger>::Writer, <S as Ledger>::Reader), StoreError>;
 
 /// What a worker is made of.
 #[derive(Debug)]
 pub struct Worker<S: Ledger, L: Log> {
     pipeline: String,
     policy: FoldPolicy,
-    ledger: S,
+    stopped_retry: Duration,
+    ledger: Arc<S>,
     log: L,
     progress: Arc<Progress>,
     began: Instant,
     identity: Option<TopicIdentity>,
     partitions: BTreeMap<i32, Partition>,
+    standing: BTreeMap<i32, Standing>,
     sessions: Option<Sessions<S>>,
+    opening: Option<AbortOnDropHandle<Opened<S>>>,
     reconnect_at: Option<Instant>,
     epochs: u64,
     in_flight: usize,
@@ -100,13 +114,16 @@ impl<S: Ledger, L: Log> Worker<S, L> {
         Self {
             pipeline: pipeline.to_owned(),
             policy,
-            ledger,
+            stopped_retry: STOPPED_RETRY,
+            ledger: Arc::new(ledger),
             log,
             progress,
             began: Instant::now(),
             identity: None,
             partitions: BTreeMap::new(),
+            standing: BTreeMap::new(),
             sessions: None,
+            opening: None,
             reconnect_at: None,
             epochs: 0,
             in_flight: 0,
@@ -119,6 +136,13 @@ impl<S: Ledger, L: Log> Worker<S, L> {
     #[must_use]
     pub fn with_jitter_seed(mut self, seed: u64) -> Self {
         self.jitter = Jitter::seeded(seed);
+        self
+    }
+
+    /// Looks so often whether a stopped partition still has to be.
+    #[must_use]
+    pub fn with_stopped_retry(mut self, stopped_retry: Duration) -> Self {
+        self.stopped_retry = stopped_retry;
         self
     }
 
@@ -135,6 +159,7 @@ impl<S: Ledger, L: Log> Worker<S, L> {
                 biased;
                 () = shutdown.cancelled() => break,
                 done = next_done(self.sessions.as_mut()) => self.take_done(done),
+                opened = next_opened::<S>(self.opening.as_mut()) => self.take_sessions(opened),
                 event = inbox.recv() => match event {
                     Some(event) => self.take_event(event),
                     None => break,
@@ -142,7 +167,7 @@ impl<S: Ledger, L: Log> Worker<S, L> {
                 () = tokio::time::sleep_until(deadline), if idle => {}
                 () = tokio::task::yield_now(), if !idle => {}
             }
-            self.connect_if_due().await;
+            self.connect_if_due();
             self.claim_due().await;
             self.fold_next().await;
             self.close_due();
@@ -161,28 +186,48 @@ impl<S: Ledger, L: Log> Worker<S, L> {
                 // The log may have changed while nobody here was reading it.
                 self.identity = None;
                 self.partitions.insert(partition, Partition::claim_now());
+                self.standing.insert(partition, Standing::default());
                 tracing::info!(partition, "assigned");
             }
             WorkerEvent::Revoked(partition) => {
                 self.partitions.remove(&partition);
+                self.standing.remove(&partition);
                 self.progress.remove(partition);
                 tracing::info!(partition, "revoked");
             }
-            WorkerEvent::Records(block) => {
-                if let Some(owned) = self.owned(block.partition(), block.epoch()) {
-                    owned.blocks.push_back(block);
-                    owned.last_record_at = Instant::now();
-                }
-            }
+            WorkerEvent::Records(block) => self.take_block(block),
             WorkerEvent::OutOfRange {
                 partition,
                 epoch,
                 detail,
             } => {
                 if self.owned(partition, epoch).is_some() {
-                    self.stop(partition, Stop::log_gap(detail));
+                    self.stop(partition, Stop::new(StopReason::LogGap, detail));
+                    // It may be another log altogether; the next claim asks.
+                    self.identity = None;
                 }
             }
+            WorkerEvent::TopicChanged => {
+                self.identity = None;
+                let owned: Vec<i32> = self.partitions.keys().copied().collect();
+                for partition in owned {
+                    self.forget(partition, &"the topic has changed");
+                }
+            }
+        }
+    }
+
+    fn take_block(&mut self, block: RecordBlock) {
+        let partition = block.partition();
+        if self.owned(partition, block.epoch()).is_none() {
+            return;
+        }
+        if let Some(standing) = self.standing.get_mut(&partition) {
+            standing.read(&block);
+        }
+        if let Some(owned) = self.owned(partition, block.epoch()) {
+            owned.blocks.push_back(block);
+            owned.last_record_at = Instant::now();
         }
     }
 
@@ -217,23 +262,27 @@ impl<S: Ledger, L: Log> Worker<S, L> {
     /// When the loop must wake even if nothing comes in.
     fn next_deadline(&self) -> Instant {
         let now = Instant::now();
+        let soonest = now + Duration::from_millis(1);
         let mut deadline = now + Duration::from_secs(1);
-        let began = self.began;
+        if let (None, None, Some(at)) = (&self.sessions, &self.opening, self.reconnect_at) {
+            deadline = deadline.min(at.max(soonest));
+        }
         for slot in self.partitions.values() {
             let at = match slot {
-                Partition::ToClaim { at } | Partition::Stopped { retry_at: at, .. } => Some(
-                    self.reconnect_at
-                        .map_or(*at, |reconnect| reconnect.max(*at)),
-                ),
-                Partition::Owned(owned) if self.in_flight < IN_FLIGHT => owned
-                    .fold
-                    .due_at_ms()
-                    .map(|ms| began + Duration::from_millis(ms)),
+                Partition::ToClaim { at } | Partition::Stopped { retry_at: at } => {
+                    self.sessions.as_ref().map(|_can_claim| *at)
+                }
+                Partition::Owned(owned)
+                    if self.in_flight < IN_FLIGHT && owned.stop_after_commit.is_none() =>
+                {
+                    owned
+                        .fold
+                        .due_at_ms()
+                        .map(|ms| self.began + Duration::from_millis(ms))
+                }
                 _ => None,
             };
-            deadline = at.map_or(deadline, |at| {
-                deadline.min(at.max(now + Duration::from_millis(1)))
-            });
+            deadline = at.map_or(deadline, |at| deadline.min(at.max(soonest)));
         }
         deadline
     }
@@ -244,11 +293,12 @@ impl<S: Ledger, L: Log> Worker<S, L> {
             return;
         }
         self.reported_at = Instant::now();
+        let commits_full = self.in_flight >= IN_FLIGHT;
         for (partition, slot) in &self.partitions {
-            self.progress.set(
-                *partition,
-                slot.progress(self.log.high_watermark(*partition)),
-            );
+            if let Some(standing) = self.standing.get(partition) {
+                self.progress
+                    .set(*partition, slot.progress(standing, commits_full));
+            }
         }
     }
 
@@ -273,6 +323,17 @@ impl<S: Ledger, L: Log> Worker<S, L> {
 async fn next_done<S: Ledger>(sessions: Option<&mut Sessions<S>>) -> Done {
     match sessions {
         Some(sessions) => sessions.writer.next_done().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_opened<S: Ledger>(opening: Option<&mut AbortOnDropHandle<Opened<S>>>) -> Opened<S> {
+    match opening {
+        Some(opening) => match opening.await {
+            Ok(opened) => opened,
+            // Nobody else aborts it: it panicked, and so does the worker.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        },
         None => std::future::pending().await,
     }
 }

@@ -1,7 +1,7 @@
 //! Taking a partition: a new token, and everything a fold needs to go on from where the last commit ended.
 
 use diesel::sql_types::{BigInt, Binary, Integer, Text, Uuid as SqlUuid};
-use diesel::{QueryableByName, sql_query};
+use diesel::{OptionalExtension, QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::GameId;
 use futures::TryStreamExt;
@@ -124,7 +124,10 @@ impl IngestSession {
         let connection = &mut self.connection;
         begin(connection).await?;
         let checkpoint = lock_checkpoint(connection, request).await?;
-        if let Some(refused) = refuse(&checkpoint, request) {
+        let sibling = other_log(connection, request).await?;
+        let refused = refuse(&checkpoint, request)
+            .or_else(|| sibling.and_then(|sibling| refuse(&sibling, request)));
+        if let Some(refused) = refused {
             connection
                 .batch_execute("ROLLBACK")
                 .await
@@ -200,6 +203,29 @@ async fn lock_checkpoint(
     .get_result::<CheckpointRow>(connection)
     .await
     .map_err(StoreError::query("read a checkpoint"))
+}
+
+/// A checkpoint of the same topic that was made on another log. A partition that nobody has claimed before must not be read
+/// either then: after a change of the partition count it holds the rest of games that began on the others.
+async fn other_log(
+    connection: &mut AsyncPgConnection,
+    request: &ClaimRequest,
+) -> Result<Option<CheckpointRow>, StoreError> {
+    let scope = &request.scope;
+    sql_query(
+        "SELECT topic_id, cluster_id, partition_count, next_offset, replay_from FROM stream_checkpoints \
+         WHERE pipeline = $1 AND topic = $2 AND (topic_id, cluster_id, partition_count) <> ($3, $4, $5) \
+         ORDER BY partition LIMIT 1",
+    )
+    .bind::<Text, _>(&scope.pipeline)
+    .bind::<Text, _>(&scope.topic)
+    .bind::<Text, _>(&scope.topic_id)
+    .bind::<Text, _>(&request.cluster_id)
+    .bind::<Integer, _>(request.partition_count)
+    .get_result::<CheckpointRow>(connection)
+    .await
+    .optional()
+    .map_err(StoreError::query("read the other partitions' checkpoints"))
 }
 
 fn refuse(checkpoint: &CheckpointRow, request: &ClaimRequest) -> Option<ClaimRefused> {

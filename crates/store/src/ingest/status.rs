@@ -1,9 +1,10 @@
 //! What an operator asks of the checkpoints: how far, how much of what, and what is stopped.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{BigInt, Integer, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text, Timestamptz};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use domain::Reason;
 
 use super::{IngestSession, Scope};
 use crate::StoreError;
@@ -35,9 +36,9 @@ pub struct CheckpointStatus {
     /// Of them, those after their game's end.
     #[diesel(sql_type = BigInt)]
     pub late: i64,
-    /// Of them, dead letters of every reason.
-    #[diesel(sql_type = BigInt)]
-    pub dead_letters: i64,
+    /// Of them, dead letters by [`Reason::ALL`]'s order.
+    #[diesel(sql_type = Array<BigInt>)]
+    pub dead_letters: Vec<i64>,
     /// When the last batch was committed.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub committed_at: Option<DateTime<Utc>>,
@@ -57,12 +58,12 @@ pub async fn checkpoint_statuses(
     connection: &mut AsyncPgConnection,
     pipeline: &str,
 ) -> Result<Vec<CheckpointStatus>, StoreError> {
-    sql_query(
+    let dead_letters = Reason::ALL.map(Reason::as_str).join(", ");
+    sql_query(format!(
         "SELECT topic, partition, next_offset, replay_from, records, applied, duplicates, late, \
-         undecodable + unsupported + key_mismatch + invalid + conflict + orphan + gap_overflow + split_key AS dead_letters, \
-         committed_at, stopped_reason, stopped_detail \
-         FROM stream_checkpoints WHERE pipeline = $1 ORDER BY topic, partition",
-    )
+         ARRAY[{dead_letters}] AS dead_letters, committed_at, stopped_reason, stopped_detail \
+         FROM stream_checkpoints WHERE pipeline = $1 ORDER BY topic, partition"
+    ))
     .bind::<Text, _>(pipeline)
     .load(connection)
     .await

@@ -2,13 +2,14 @@
 
 use tokio::time::Instant;
 
-use super::partition::{self, Partition, Stop};
+use super::partition::{self, Partition};
 use super::writer::{self, Job};
 use super::{IN_FLIGHT, Worker};
 use crate::games::CloseReason;
 use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::metrics;
+use crate::stops::{Stop, StopReason};
 
 impl<S: Ledger, L: Log> Worker<S, L> {
     pub(super) fn take_commit(
@@ -25,13 +26,13 @@ impl<S: Ledger, L: Log> Worker<S, L> {
         match result {
             Ok(()) => {
                 owned.fold.committed(next);
-                owned.committed = next;
                 let stop = if owned.in_flight == 0 {
                     owned.stop_after_commit.take()
                 } else {
                     None
                 };
                 self.log.committed(partition, next);
+                self.note_commit(partition, next);
                 if let Some(stop) = stop {
                     self.stop(partition, stop);
                 }
@@ -44,7 +45,7 @@ impl<S: Ledger, L: Log> Worker<S, L> {
                 );
             }
             Err(writer::CommitFailure::Refused(detail)) => {
-                self.stop(partition, Stop::refused_batch(detail))
+                self.stop(partition, Stop::new(StopReason::BatchRefused, detail))
             }
         }
     }

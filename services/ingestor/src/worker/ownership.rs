@@ -2,14 +2,18 @@
 //!
 //! Every doubt ends in the same way: what is known is forgotten, and the partition is claimed again while it is assigned.
 
-use tokio::time::Instant;
+use std::sync::Arc;
 
-use super::partition::{self, Owned, Partition, Stop};
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::partition::{self, Owned, Partition};
 use super::writer::{self, Job, WriterHandle};
-use super::{Sessions, Worker};
+use super::{Opened, Sessions, Worker};
 use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::metrics;
+use crate::stops::{Stop, StopReason};
 
 impl<S: Ledger, L: Log> Worker<S, L> {
     /// Forgets what is known of a partition and claims it again later.
@@ -21,20 +25,48 @@ impl<S: Ledger, L: Log> Worker<S, L> {
         }
     }
 
+    /// Stops a partition until an operator acts. One that is found to be stopped still is not told of again.
     pub(super) fn stop(&mut self, partition: i32, stop: Stop) {
-        tracing::error!(partition, reason = stop.reason, detail = %stop.detail, "partition stopped; {}", stop.remedy());
-        metrics::stopped(&self.pipeline, partition, stop.reason);
+        let standing = self.standing.entry(partition).or_default();
+        if standing
+            .stop
+            .as_ref()
+            .is_none_or(|known| known.reason != stop.reason)
+        {
+            let Stop { reason, detail } = &stop;
+            tracing::error!(partition, %reason, detail, "partition stopped; {}", reason.remedy());
+            metrics::stopped(&self.pipeline, partition, *reason);
+        }
+        standing.stop = Some(stop.clone());
         self.log.stop(partition);
         if let (Some(sessions), Some(identity)) = (&self.sessions, &self.identity) {
             let scope = partition::scope(&self.pipeline, self.log.topic(), identity, partition);
             sessions.writer.send(Job::RecordStop {
                 scope,
-                reason: stop.reason,
-                detail: stop.detail.clone(),
+                reason: stop.reason.as_str(),
+                detail: stop.detail,
             });
         }
         if let Some(slot) = self.partitions.get_mut(&partition) {
-            *slot = Partition::stopped(stop);
+            *slot = Partition::stopped(self.stopped_retry);
+        }
+    }
+
+    /// Notes how far a partition is committed; one that has moved is not stopped any more.
+    pub(super) fn note_commit(&mut self, partition: i32, next: i64) {
+        let standing = self.standing.entry(partition).or_default();
+        let moved = standing.next_offset.is_some_and(|before| next > before);
+        standing.committed(next);
+        if moved {
+            self.goes_on(partition, |_reason| true);
+        }
+    }
+
+    /// The partition goes on, if it was stopped for a reason that is over now.
+    fn goes_on(&mut self, partition: i32, is_over: impl FnOnce(StopReason) -> bool) {
+        let standing = self.standing.entry(partition).or_default();
+        if let Some(stop) = standing.stop.take_if(|stop| is_over(stop.reason)) {
+            tracing::info!(partition, reason = %stop.reason, "partition goes on");
         }
     }
 
@@ -57,17 +89,24 @@ impl<S: Ledger, L: Log> Worker<S, L> {
         }
     }
 
-    pub(super) async fn connect_if_due(&mut self) {
+    /// Begins to open sessions. Whoever waits for a database that does not answer is a task of its own.
+    pub(super) fn connect_if_due(&mut self) {
         let wanted = !self.partitions.is_empty();
-        if self.sessions.is_some()
-            || !wanted
-            || self.reconnect_at.is_some_and(|at| at > Instant::now())
-        {
+        let early = self.reconnect_at.is_some_and(|at| at > Instant::now());
+        if self.sessions.is_some() || self.opening.is_some() || !wanted || early {
             return;
         }
-        match self.ledger.open().await {
+        let ledger = Arc::clone(&self.ledger);
+        let opening = tokio::spawn(async move { ledger.open().await });
+        self.opening = Some(AbortOnDropHandle::new(opening));
+    }
+
+    pub(super) fn take_sessions(&mut self, opened: Opened<S>) {
+        self.opening = None;
+        match opened {
             Ok((writer, reader)) => {
                 self.reconnect_at = None;
+                self.progress.set_no_session(None);
                 self.sessions = Some(Sessions {
                     writer: WriterHandle::spawn(writer, self.pipeline.clone()),
                     reader,
@@ -75,19 +114,25 @@ impl<S: Ledger, L: Log> Worker<S, L> {
             }
             Err(error) => {
                 tracing::warn!(%error, "no database session; trying again");
+                self.progress.set_no_session(Some(error.to_string()));
                 self.reconnect_at = Some(Instant::now() + self.jitter.pause());
             }
         }
     }
 
-    /// Sends claims for the partitions whose time has come.
+    /// Sends claims for the partitions whose time has come. When Kafka does not answer for one, all of them wait.
     pub(super) async fn claim_due(&mut self) {
         let Some(sessions) = &self.sessions else {
             return;
         };
         let now = Instant::now();
+        let mut unanswered = false;
         for (partition, slot) in &mut self.partitions {
             if slot.claim_at().is_none_or(|at| at > now) {
+                continue;
+            }
+            if unanswered {
+                *slot = Partition::claim_in(self.jitter.pause());
                 continue;
             }
             match partition::claim_request(
@@ -109,6 +154,7 @@ impl<S: Ledger, L: Log> Worker<S, L> {
                 Err(error) => {
                     tracing::warn!(partition, %error, "can't claim yet");
                     *slot = Partition::claim_in(self.jitter.pause());
+                    unanswered = true;
                 }
             }
         }
@@ -121,9 +167,11 @@ impl<S: Ledger, L: Log> Worker<S, L> {
         }
         let owned = match result {
             Ok((scope, claim, first_offset)) => {
+                let standing = self.standing.entry(partition).or_default();
+                standing.committed(claim.next_offset);
                 Owned::begin(scope, claim, first_offset, self.policy.clone(), epoch)
             }
-            Err(refused) => Err(Stop::refused(&refused)),
+            Err(refused) => Err(Stop::new(StopReason::from(&refused), &refused)),
         };
         match owned {
             Ok(owned) => {
@@ -135,6 +183,7 @@ impl<S: Ledger, L: Log> Worker<S, L> {
                     "claimed"
                 );
                 metrics::claimed(&self.pipeline, partition, owned.fold.replay_left());
+                self.goes_on(partition, StopReason::is_seen_by_claims);
                 self.log.start(partition, owned.fold.position(), epoch);
                 self.partitions
                     .insert(partition, Partition::Owned(Box::new(owned)));

@@ -12,26 +12,25 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use store::StoreError;
-use store::ingest::{Claim, ClaimRefused, ClaimRequest, Scope};
+use store::ingest::{Claim, ClaimRequest, Scope};
 use stream::{RecordBlock, StreamError, TopicIdentity};
 use tokio::time::Instant;
 
 use crate::games::{CloseReason, FoldError, FoldPolicy, PartitionFold, decode};
 use crate::ledger::Reader;
 use crate::log::Log;
+use crate::stops::{Stop, StopReason};
 
 use super::progress::{PartitionProgress, Phase};
+use super::standing::Standing;
 
 #[derive(Debug)]
 pub(super) enum Partition {
     ToClaim { at: Instant },
     Claiming { epoch: u64 },
     Owned(Box<Owned>),
-    Stopped { stop: Stop, retry_at: Instant },
+    Stopped { retry_at: Instant },
 }
-
-/// How often a stopped partition is claimed again, to see whether an operator has acted.
-const STOP_RETRY: Duration = Duration::from_secs(20);
 
 /// A claimed partition.
 #[derive(Debug)]
@@ -41,56 +40,7 @@ pub(super) struct Owned {
     pub(super) blocks: VecDeque<RecordBlock>,
     pub(super) last_record_at: Instant,
     pub(super) in_flight: usize,
-    pub(super) committed: i64,
     pub(super) stop_after_commit: Option<Stop>,
-}
-
-/// Why a partition is stopped until an operator acts.
-#[derive(Debug)]
-pub(super) struct Stop {
-    pub(super) reason: &'static str,
-    pub(super) detail: String,
-}
-
-impl Stop {
-    pub(super) fn log_gap(detail: String) -> Self {
-        Self {
-            reason: "log_gap",
-            detail,
-        }
-    }
-
-    pub(super) fn refused(refused: &ClaimRefused) -> Self {
-        Self {
-            reason: refused.reason(),
-            detail: refused.to_string(),
-        }
-    }
-
-    pub(super) fn refused_batch(detail: String) -> Self {
-        Self {
-            reason: "batch_refused",
-            detail,
-        }
-    }
-
-    /// What an operator can do.
-    pub(super) fn remedy(&self) -> &'static str {
-        match self.reason {
-            "log_gap" => {
-                "records were removed before they were read: raise the topic's retention, then accept the gap"
-            }
-            "unreadable_run" => {
-                "deploy a build that can read these records, or mend the producer; then restart"
-            }
-            "topic_recreated" => {
-                "point the pipeline at the topic it was built from, or start a new history"
-            }
-            "partition_count_changed" => "restore the partition count, or move to a new topic",
-            "damaged_snapshot" => "a row of live_games is damaged: restore it, or report it",
-            _ => "this is a defect: report it with the log",
-        }
-    }
 }
 
 pub(super) enum FoldFailure {
@@ -105,14 +55,12 @@ impl From<FoldError> for FoldFailure {
         let detail = error.to_string();
         match error {
             FoldError::Stale { .. } => Self::Stale(detail),
-            FoldError::UnreadableRun { .. } => Self::StopAfterCommit(Stop {
-                reason: "unreadable_run",
-                detail,
-            }),
-            FoldError::Snapshot { .. } => Self::Stop(Stop {
-                reason: "damaged_snapshot",
-                detail,
-            }),
+            FoldError::UnreadableRun { .. } => {
+                Self::StopAfterCommit(Stop::new(StopReason::UnreadableRun, detail))
+            }
+            FoldError::Snapshot { .. } => {
+                Self::Stop(Stop::new(StopReason::DamagedSnapshot, detail))
+            }
         }
     }
 }
@@ -177,21 +125,19 @@ impl Owned {
     ) -> Result<Self, Stop> {
         let (committed, replay_from) = (claim.next_offset, claim.replay_from);
         if first_offset > replay_from {
-            return Err(Stop::log_gap(format!(
+            let detail = format!(
                 "the log begins at offset {first_offset}, but offsets from {replay_from} on are needed (the next new one is {committed})"
-            )));
+            );
+            return Err(Stop::new(StopReason::LogGap, detail));
         }
-        let fold = PartitionFold::new(scope, claim, policy).map_err(|error| Stop {
-            reason: "damaged_snapshot",
-            detail: error.to_string(),
-        })?;
+        let fold = PartitionFold::new(scope, claim, policy)
+            .map_err(|error| Stop::new(StopReason::DamagedSnapshot, error))?;
         Ok(Self {
             fold,
             epoch,
             blocks: VecDeque::new(),
             last_record_at: Instant::now(),
             in_flight: 0,
-            committed,
             stop_after_commit: None,
         })
     }
@@ -256,17 +202,16 @@ impl Partition {
     }
 
     /// Stopped for an operator; whether it still has to be is looked at now and then.
-    pub(super) fn stopped(stop: Stop) -> Self {
+    pub(super) fn stopped(look_again: Duration) -> Self {
         Self::Stopped {
-            stop,
-            retry_at: Instant::now() + STOP_RETRY,
+            retry_at: Instant::now() + look_again,
         }
     }
 
     /// When it wants to be claimed.
     pub(super) fn claim_at(&self) -> Option<Instant> {
         match self {
-            Self::ToClaim { at } | Self::Stopped { retry_at: at, .. } => Some(*at),
+            Self::ToClaim { at } | Self::Stopped { retry_at: at } => Some(*at),
             Self::Claiming { .. } | Self::Owned(_) => None,
         }
     }
@@ -293,30 +238,26 @@ impl Partition {
         }
     }
 
-    pub(super) fn progress(&self, high_watermark: Option<i64>) -> PartitionProgress {
-        let none = PartitionProgress {
-            phase: Phase::Claiming,
-            lag_records: None,
-            live_games: 0,
-            stopped: None,
+    /// What it does; a stopped one is stopped until it goes on, also while that is being found out.
+    pub(super) fn progress(&self, standing: &Standing, commits_full: bool) -> PartitionProgress {
+        let (phase, live_games) = match self {
+            _ if standing.stop.is_some() => (Phase::Stopped, 0),
+            Self::Owned(owned) if owned.fold.replay_left() > 0 => {
+                (Phase::Replaying, owned.fold.live_games())
+            }
+            Self::Owned(owned) => (Phase::Live, owned.fold.live_games()),
+            Self::ToClaim { .. } | Self::Claiming { .. } | Self::Stopped { .. } => {
+                (Phase::Claiming, 0)
+            }
         };
-        match self {
-            Self::ToClaim { .. } | Self::Claiming { .. } => none,
-            Self::Owned(owned) => PartitionProgress {
-                phase: if owned.fold.replay_left() > 0 {
-                    Phase::Replaying
-                } else {
-                    Phase::Live
-                },
-                lag_records: high_watermark.map(|high| (high - owned.committed).max(0)),
-                live_games: owned.fold.live_games(),
-                stopped: None,
-            },
-            Self::Stopped { stop, .. } => PartitionProgress {
-                phase: Phase::Stopped,
-                stopped: Some(stop.reason),
-                ..none
-            },
+        PartitionProgress {
+            told_at: Instant::now(),
+            phase,
+            next_offset: standing.next_offset,
+            oldest_waiting_ms: standing.oldest_waiting_ms(),
+            live_games,
+            commits_full,
+            stop: standing.stop.clone(),
         }
     }
 }

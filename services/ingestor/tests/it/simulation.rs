@@ -145,6 +145,7 @@ fn attacked(counts: &BTreeMap<&'static str, u64>) {
         "processes shut down",
         "sessions killed",
         "sessions lost on a statement",
+        "sessions not opened in time",
         "database restarts",
         "database put back",
         "database put back, hidden",

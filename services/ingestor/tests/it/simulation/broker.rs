@@ -310,10 +310,4 @@ impl Log for SimLog {
     }
 
     fn committed(&self, _partition: i32, _next_offset: i64) {}
-
-    fn high_watermark(&self, partition: i32) -> Option<i64> {
-        let published = self.published.of(partition.unsigned_abs() as usize);
-        let entries = &self.server.judge.truth(partition).entries;
-        entries[..published].last().map(|entry| entry.offset + 1)
-    }
 }

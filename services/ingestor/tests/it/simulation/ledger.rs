@@ -21,6 +21,9 @@ use super::server::{Change, Failed, Fate, Open, Server, StoreBug};
 /// How long a statement waits for a lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a server that accepts a connection and says nothing is waited for.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 fn lost() -> DieselError {
     let message = Box::new("the connection is gone".to_owned());
     DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, message)
@@ -146,6 +149,15 @@ impl Ledger for SimLedger {
     async fn open(&self) -> Result<(SimWriter, SimReader), StoreError> {
         let faults = self.server.faults();
         travel(&self.server, &self.gate, faults.slow_ms).await;
+        let silent = |random: &mut super::random::Random| random.rarely(faults.session_lost * 5);
+        if self.server.dice.roll(silent) {
+            self.server.counts.add("sessions not opened in time");
+            tokio::time::sleep(CONNECT_TIMEOUT).await;
+            self.gate.pass().await;
+            return Err(StoreError::PoolExhausted {
+                waited: CONNECT_TIMEOUT,
+            });
+        }
         let link = || {
             let session = self.server.connect().ok_or(StoreError::PoolExhausted {
                 waited: Duration::ZERO,
