@@ -10,6 +10,7 @@
 
 mod attack;
 mod evidence;
+mod leftovers;
 mod members;
 mod plan;
 mod proxy;
@@ -127,6 +128,7 @@ pub(crate) async fn run(profile: &Profile, args: &Args) -> anyhow::Result<()> {
     };
     let lock = Lock::take(profile).await?;
     take_down(profile, true, &lock).await?;
+    leftovers::sweep(profile).await?;
     let outcome = tokio::select! {
         outcome = tell(profile, args, program, &lock) => outcome,
         _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted")),

@@ -215,6 +215,22 @@ async fn await_free(ports: &[u16]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether a run of this profile has a disk mounted, be it one that was killed.
+///
+/// # Errors
+/// The stack's state can't be read.
+pub(super) fn is_mounted(profile: &Profile) -> anyhow::Result<bool> {
+    let state = State::load(profile)?;
+    Ok(state.postgres_folder().is_some_and(has_disk_of_its_own))
+}
+
+/// Whether another file system stands at `disk` in PostgreSQL's folder.
+fn has_disk_of_its_own(base: &Path) -> bool {
+    let device = |path: &Path| std::fs::metadata(path).ok().map(|found| found.dev());
+    let own = device(&base.join("disk"));
+    own.is_some() && own != device(base)
+}
+
 /// Unmounts what a run of this profile, this one or one that was killed, has mounted. PostgreSQL has ended.
 ///
 /// # Errors
@@ -224,8 +240,7 @@ pub(super) async fn unmount(profile: &Profile) -> anyhow::Result<()> {
         return Ok(());
     };
     let folder = base.join("disk");
-    let device = |path: &Path| std::fs::metadata(path).ok().map(|found| found.dev());
-    while device(&folder).is_some_and(|own| Some(own) != device(&base)) {
+    while has_disk_of_its_own(&base) {
         let status = Command::new("umount").arg(&folder).status().await;
         ensure!(
             status.is_ok_and(|status| status.success()),

@@ -111,7 +111,7 @@ pub(super) struct DirectoryRow {
 
 pub(super) const DIRECTORY: &str =
     "SELECT game_id, (extract(epoch FROM ended_at) * 1000000)::bigint, \"end\", topic_id,
-    end_offset FROM game_directory WHERE partition = $1";
+    end_offset FROM game_directory WHERE partition = $1 AND end_offset >= $2";
 
 impl TryFrom<&Row> for DirectoryRow {
     type Error = tokio_postgres::Error;
@@ -156,7 +156,7 @@ pub(super) const GAMES: &str = "SELECT g.game_id, (extract(epoch FROM g.ended_at
     (extract(epoch FROM g.started_at) * 1000000)::bigint, g.game, g.variant, g.mode, g.time_control, g.region, g.platform,
     g.tournament, g.start_position, g.result, g.winner, g.termination, g.opening_code, g.opening_name, g.move_count,
     g.incomplete, g.players::text, g.moves
-    FROM games g JOIN game_directory d ON d.game_id = g.game_id WHERE d.partition = $1";
+    FROM games g JOIN game_directory d ON d.game_id = g.game_id WHERE d.partition = $1 AND d.end_offset >= $2";
 
 impl TryFrom<&Row> for GameRow {
     type Error = tokio_postgres::Error;
@@ -216,7 +216,7 @@ pub(super) const PLAYERS: &str = "SELECT p.player_id, p.game_id, (extract(epoch 
     (extract(epoch FROM p.started_at) * 1000000)::bigint, p.role, p.result, p.opponents, p.opponent_rating, p.rating,
     p.rating_after, p.game, p.variant, p.mode, p.time_control, p.region, p.tournament, p.termination, p.opening_code,
     p.opening_name, p.move_count, p.incomplete
-    FROM player_games p JOIN game_directory d ON d.game_id = p.game_id WHERE d.partition = $1";
+    FROM player_games p JOIN game_directory d ON d.game_id = p.game_id WHERE d.partition = $1 AND d.end_offset >= $2";
 
 impl TryFrom<&Row> for PlayerRow {
     type Error = tokio_postgres::Error;
@@ -265,7 +265,7 @@ pub(super) struct DeadLetterRow {
 pub(super) const DEAD_LETTERS: &str =
     "SELECT \"offset\", topic_id, reason, detail, game_id, key, raw, headers::text,
     (extract(epoch FROM recorded_at) * 1000000)::bigint
-    FROM dead_letters WHERE partition = $1 AND pipeline = $2 AND topic = $3";
+    FROM dead_letters WHERE partition = $1 AND pipeline = $2 AND topic = $3 AND \"offset\" >= $4";
 
 impl TryFrom<&Row> for DeadLetterRow {
     type Error = tokio_postgres::Error;
@@ -301,6 +301,66 @@ impl TryFrom<&Row> for LiveRow {
             as_of_offset: row.try_get(1)?,
         })
     }
+}
+
+/// The games of a partition that ended below an offset, with their ends' lines.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub(super) async fn over_before(
+    snapshot: &Transaction<'_>,
+    partition: i32,
+    below: i64,
+) -> anyhow::Result<Vec<(String, String)>> {
+    let rows = snapshot
+        .query(
+            "SELECT game_id, \"end\" FROM game_directory WHERE partition = $1 AND end_offset < $2",
+            &[&partition, &below],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+        .collect()
+}
+
+/// A hole in the log that an operator has accepted.
+#[derive(Debug, Clone)]
+pub(super) struct AcceptedGap {
+    pub(super) partition: i32,
+    pub(super) from_offset: i64,
+    pub(super) to_offset: i64,
+    pub(super) replay_from: i64,
+    pub(super) accepted_by: String,
+    pub(super) reason: String,
+}
+
+/// The accepted holes of the topic.
+///
+/// # Errors
+/// When the table cannot be read.
+pub(super) async fn accepted_gaps(
+    snapshot: &Transaction<'_>,
+    scope: &Scope,
+) -> anyhow::Result<Vec<AcceptedGap>> {
+    let rows = snapshot
+        .query(
+            "SELECT partition, from_offset, to_offset, replay_from, accepted_by, reason FROM accepted_gaps
+             WHERE pipeline = $1 AND topic = $2 ORDER BY partition, accepted_at",
+            &[&scope.pipeline, &scope.topic],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(AcceptedGap {
+                partition: row.try_get(0)?,
+                from_offset: row.try_get(1)?,
+                to_offset: row.try_get(2)?,
+                replay_from: row.try_get(3)?,
+                accepted_by: row.try_get(4)?,
+                reason: row.try_get(5)?,
+            })
+        })
+        .collect()
 }
 
 /// Streams the rows of a statement.

@@ -4,7 +4,7 @@
 //! the run of plies from 1, what is held is the rest. One thread, no snapshot, no replay, no batches: the answer that every
 //! cleverer way of reading the same log must come to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::decode::decode;
 use super::event::{Action, Beginning, Ending, Event, How, Reason, Refusal, VERDICTS, Verdict};
@@ -92,7 +92,9 @@ pub(super) struct Fold {
     pub(super) set_aside: BTreeMap<i64, SetAside>,
     pub(super) counts: [u64; VERDICTS],
     /// Games that an event named without there ever having been a create of theirs here.
-    pub(super) strangers: std::collections::HashSet<Box<str>>,
+    pub(super) strangers: HashSet<Box<str>>,
+    /// Games that were over before the log begins, with their directory's lines: nobody but the directory knows them.
+    pub(super) over_before: HashMap<Box<str>, Box<str>>,
 }
 
 /// A record's verdict and the game it was judged in.
@@ -162,9 +164,9 @@ impl Fold {
                 live.applied_at.push(offset);
             }
             (verdict, why)
-        } else if let Some(over) = self.finished.get(id) {
+        } else if let Some(end) = self.end_of(id) {
             match &event.action {
-                Action::End(again) if again.how.to_string() == over.end => (Verdict::Duplicate, ""),
+                Action::End(again) if again.how.to_string() == *end => (Verdict::Duplicate, ""),
                 Action::End(_) => dead(Reason::Conflict, "another end"),
                 Action::Create(_) | Action::Move { .. } => (Verdict::Late, ""),
             }
@@ -177,6 +179,22 @@ impl Fold {
             dead(Reason::Orphan, "no create came before it")
         };
         Judged::said(verdict, id, why)
+    }
+
+    /// The directory's line of a game that is over.
+    fn end_of(&self, id: &str) -> Option<&str> {
+        let before = self.over_before.get(id).map(|end| &**end);
+        before.or_else(|| self.finished.get(id).map(|over| &*over.end))
+    }
+
+    /// The games that may have begun before the log does: an event came without a create, or the first move never came.
+    pub(super) fn may_have_begun_before(&self) -> HashSet<Box<str>> {
+        let headless = self.live.iter().filter(|(_, live)| live.is_headless());
+        let headless_too = self.finished.iter().filter(|(_, over)| over.is_headless());
+        let ids = headless
+            .map(|(id, _)| id)
+            .chain(headless_too.map(|(id, _)| id));
+        ids.chain(&self.strangers).cloned().collect()
     }
 
     /// How many records were judged.
@@ -283,6 +301,11 @@ impl Live {
         })
     }
 
+    /// Whether moves came and the first one did not.
+    fn is_headless(&self) -> bool {
+        self.next == 1 && !self.moves.is_empty()
+    }
+
     fn plays(&self, id: &str) -> bool {
         self.beginning.players.iter().any(|seat| seat.id == id)
     }
@@ -325,6 +348,11 @@ impl Live {
 }
 
 impl Finished {
+    /// Whether moves came and the first one did not.
+    fn is_headless(&self) -> bool {
+        self.moves.first().is_some_and(|first| first.ply > 1)
+    }
+
     /// `win`, `draw` or `none`.
     pub(super) fn result(&self) -> &'static str {
         match (&self.winner, self.drawn) {

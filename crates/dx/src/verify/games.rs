@@ -6,7 +6,8 @@ use std::collections::HashMap;
 
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
-use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Transaction};
 
 use super::about::{About, Micros};
 use super::database::{self, DirectoryRow, GameRow, PlayerRow};
@@ -18,6 +19,8 @@ use super::report::{Difference, Fault};
 pub(super) struct Games<'a> {
     partition: i32,
     topic_id: &'a str,
+    /// Where the log begins: games that ended below are not compared.
+    low: i64,
     fold: &'a Fold,
     seen: HashMap<&'a str, Seen>,
     pub(super) differences: Vec<Difference>,
@@ -43,10 +46,11 @@ struct PlayerColumn {
 }
 
 impl<'a> Games<'a> {
-    pub(super) fn new(partition: i32, topic_id: &'a str, fold: &'a Fold) -> Self {
+    pub(super) fn new(partition: i32, topic_id: &'a str, low: i64, fold: &'a Fold) -> Self {
         Self {
             partition,
             topic_id,
+            low,
             fold,
             seen: HashMap::with_capacity(fold.finished.len()),
             differences: Vec::new(),
@@ -61,23 +65,30 @@ impl<'a> Games<'a> {
         mut self,
         snapshot: &Transaction<'_>,
     ) -> anyhow::Result<Vec<Difference>> {
-        let partition = self.partition;
-        let mut rows =
-            database::rows::<DirectoryRow>(snapshot, database::DIRECTORY, &[&partition]).await?;
-        while let Some(row) = rows.try_next().await? {
-            self.directory(&row);
-        }
-        let mut rows = database::rows::<GameRow>(snapshot, database::GAMES, &[&partition]).await?;
-        while let Some(row) = rows.try_next().await? {
-            self.game(&row);
-        }
-        let mut rows =
-            database::rows::<PlayerRow>(snapshot, database::PLAYERS, &[&partition]).await?;
-        while let Some(row) = rows.try_next().await? {
-            self.player(&row);
-        }
+        self.each(snapshot, database::DIRECTORY, Self::directory)
+            .await?;
+        self.each(snapshot, database::GAMES, Self::game).await?;
+        self.each(snapshot, database::PLAYERS, Self::player).await?;
         self.missing();
         Ok(self.differences)
+    }
+
+    /// Streams a statement's rows of this partition to `look`.
+    async fn each<R>(
+        &mut self,
+        snapshot: &Transaction<'_>,
+        statement: &str,
+        look: fn(&mut Self, &R),
+    ) -> anyhow::Result<()>
+    where
+        R: for<'r> TryFrom<&'r Row, Error = tokio_postgres::Error>,
+    {
+        let parameters: [&(dyn ToSql + Sync); 2] = [&self.partition, &self.low];
+        let mut rows = database::rows::<R>(snapshot, statement, &parameters).await?;
+        while let Some(row) = rows.try_next().await? {
+            look(self, &row);
+        }
+        Ok(())
     }
 
     fn about<'r>(&self, table: &'static str, game_id: &'r str) -> About<'r> {

@@ -48,6 +48,7 @@ pub(super) async fn compare(args: &Args, endpoints: &Endpoints) -> anyhow::Resul
         },
         homes: HashMap::new(),
         split: BTreeSet::new(),
+        begun_before: BTreeSet::new(),
         folded: Vec::new(),
     };
     if !args.allow_lag {
@@ -66,6 +67,7 @@ pub(super) async fn compare(args: &Args, endpoints: &Endpoints) -> anyhow::Resul
             None => run.report.compared.partitions += 1,
         }
     }
+    run.tell_gaps(&snapshot, &ends).await?;
     run.settle(&snapshot).await?;
     if args.partition.is_none() {
         run.strays(&snapshot, &ends).await?;
@@ -104,6 +106,8 @@ struct Run {
     homes: HashMap<Box<str>, i32>,
     /// Games seen on two partitions.
     split: BTreeSet<String>,
+    /// Games that may have begun before their partition's log does: nobody can say what their records should have become.
+    begun_before: BTreeSet<String>,
     /// Partitions whose counters are judged when all split games are known.
     folded: Vec<(Fold, Checkpoint, Watermarks)>,
 }
@@ -179,8 +183,9 @@ impl Run {
         let partition = checkpoint.partition;
         let step = Step::start("verify", &format!("folding partition {partition}"));
         let watermarks = self.watermarks(partition).await?;
+        let before = over_before(snapshot, partition, watermarks).await?;
         let fold = self
-            .fold(partition, watermarks.low, checkpoint.next_offset)
+            .fold(partition, watermarks.low, checkpoint.next_offset, before)
             .await?;
         step.doing(&format!("comparing partition {partition}"));
         self.count(&fold);
@@ -203,7 +208,7 @@ impl Run {
             });
         }
         found.extend(
-            Games::new(partition, &checkpoint.topic_id, &fold)
+            Games::new(partition, &checkpoint.topic_id, watermarks.low, &fold)
                 .compare(snapshot)
                 .await?,
         );
@@ -218,10 +223,7 @@ impl Run {
         self.report.compared.live_snapshots += snapshots;
         found.extend(differences);
         if watermarks.low > 0 {
-            self.report.notes.push(format!(
-                "partition {partition} begins at offset {}: what Kafka no longer has cannot be judged, and counts as extra",
-                watermarks.low
-            ));
+            self.note_beginning(partition, watermarks.low, &fold);
         }
         // Only the counters are looked at again; the games would fill the memory.
         let counts = Fold {
@@ -237,16 +239,63 @@ impl Run {
         spawn_blocking(move || log.watermarks(partition)).await?
     }
 
-    async fn fold(&self, partition: i32, from: i64, to: i64) -> anyhow::Result<Fold> {
+    async fn fold(
+        &self,
+        partition: i32,
+        from: i64,
+        to: i64,
+        over_before: HashMap<Box<str>, Box<str>>,
+    ) -> anyhow::Result<Fold> {
         let log = Arc::clone(&self.log);
         spawn_blocking(move || {
-            let mut fold = Fold::default();
+            let mut fold = Fold {
+                over_before,
+                ..Fold::default()
+            };
             log.read(partition, from, to, |record, headers| {
                 fold.record(record, headers);
             })?;
             Ok(fold)
         })
         .await?
+    }
+
+    /// Kafka has removed the beginning of a partition: what can't be judged any more is left out, and said.
+    fn note_beginning(&mut self, partition: i32, low: i64, fold: &Fold) {
+        let begun_before = fold.may_have_begun_before();
+        self.report.notes.push(format!(
+            "partition {partition} begins at offset {low}: {} games that ended before are taken as they are, and {} that may have \
+             begun before are not compared",
+            fold.over_before.len(),
+            begun_before.len()
+        ));
+        self.begun_before
+            .extend(begun_before.into_iter().map(String::from));
+    }
+
+    /// Holes that an operator has accepted are no differences; what they have cost is told.
+    async fn tell_gaps(&mut self, snapshot: &Transaction<'_>, ends: &Ends) -> anyhow::Result<()> {
+        for gap in database::accepted_gaps(snapshot, &self.scope).await? {
+            let Some(marks) = ends.get(&gap.partition) else {
+                continue;
+            };
+            let lost = gap.to_offset - gap.from_offset;
+            self.report.notes.push(format!(
+                "partition {}: {} accepted that offsets {} to {} are lost, {lost} of them new ({})",
+                gap.partition, gap.accepted_by, gap.replay_from, gap.to_offset, gap.reason
+            ));
+            // What was given up can't be there still.
+            if gap.from_offset < gap.to_offset && marks.low < gap.to_offset {
+                self.report.differences.push(Difference {
+                    table: "accepted_gaps",
+                    field: Some("to_offset".to_owned()),
+                    expected: Some(format!("at most the log's beginning, {}", marks.low)),
+                    found: Some(gap.to_offset.to_string()),
+                    ..checkpoint_fault(gap.partition)
+                });
+            }
+        }
+        Ok(())
     }
 
     fn count(&mut self, fold: &Fold) {
@@ -278,6 +327,11 @@ impl Run {
 
     /// Judges counters, and takes back what was found about games that stand on two partitions where either may have won.
     async fn settle(&mut self, snapshot: &Transaction<'_>) -> anyhow::Result<()> {
+        let begun_before = &self.begun_before;
+        self.report.differences.retain(|difference| {
+            let game = difference.game_id.as_ref();
+            !game.is_some_and(|id| begun_before.contains(id))
+        });
         if !self.split.is_empty() {
             let split: Vec<String> = self.split.iter().cloned().collect();
             let homes: HashMap<String, i32> = database::homes(snapshot, &split)
@@ -306,23 +360,25 @@ impl Run {
         Ok(())
     }
 
-    /// How many records of each verdict belong to split games: the log is read once more, as this is rare.
+    /// How many records of each verdict belong to games that may have been judged another way: the log is read once more, as
+    /// this is rare.
     async fn split_counts(
         &self,
         checkpoint: &Checkpoint,
         marks: Watermarks,
     ) -> anyhow::Result<[u64; VERDICTS]> {
-        if self.split.is_empty() {
+        let uncertain: BTreeSet<String> = self.split.union(&self.begun_before).cloned().collect();
+        if uncertain.is_empty() {
             return Ok([0; VERDICTS]);
         }
-        let (log, split) = (Arc::clone(&self.log), self.split.clone());
+        let log = Arc::clone(&self.log);
         let (partition, to) = (checkpoint.partition, checkpoint.next_offset);
         spawn_blocking(move || {
             let (mut fold, mut counts) = (Fold::default(), [0; VERDICTS]);
             log.read(partition, marks.low, to, |record, _| {
                 let verdict = fold.record(record, || None);
                 let event = decode(record.key, record.value);
-                if event.is_ok_and(|event| split.contains(&*event.game_id)) {
+                if event.is_ok_and(|event| uncertain.contains(&*event.game_id)) {
                     counts[verdict.place()] += 1;
                 }
             })?;
@@ -348,6 +404,20 @@ impl Run {
         }
         Ok(())
     }
+}
+
+/// The games that were over before a partition's log begins.
+async fn over_before(
+    snapshot: &Transaction<'_>,
+    partition: i32,
+    marks: Watermarks,
+) -> anyhow::Result<HashMap<Box<str>, Box<str>>> {
+    if marks.low == 0 {
+        return Ok(HashMap::new());
+    }
+    let before = database::over_before(snapshot, partition, marks.low).await?;
+    let before = before.into_iter();
+    Ok(before.map(|(id, end)| (id.into(), end.into())).collect())
 }
 
 fn checkpoint_fault(partition: i32) -> Difference {
