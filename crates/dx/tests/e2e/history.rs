@@ -5,25 +5,46 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use test_support::{TestDatabase, TestTopic};
 
-/// How long a service may take to come alive.
+/// How long a service may take to come alive or to get somewhere, unless `E2E_PATIENCE_S` says otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+fn patience() -> Duration {
+    let seconds = std::env::var("E2E_PATIENCE_S").ok();
+    seconds.map_or(PATIENCE, |seconds| {
+        Duration::from_secs(seconds.parse().unwrap())
+    })
+}
 
 pub(crate) struct History {
     topic: TestTopic,
     database: TestDatabase,
-    ingestors: Vec<Child>,
+    ingestors: Vec<Ingestor>,
     api: Child,
     api_url: String,
     files: tempfile::TempDir,
 }
 
+/// A running ingestor.
+struct Ingestor {
+    child: Child,
+    url: String,
+    log: Option<PathBuf>,
+}
+
 impl History {
     /// A topic of eight partitions, an empty database, and a query API. No ingestor runs yet.
     pub(crate) async fn begin() -> Self {
-        let (topic, database) = (TestTopic::create(8).await, TestDatabase::create().await);
+        Self::with_partitions(8).await
+    }
+
+    /// The same with another number of partitions.
+    pub(crate) async fn with_partitions(partitions: i32) -> Self {
+        let topic = TestTopic::create(partitions).await;
+        let database = TestDatabase::create().await;
         let listen = free_address();
         let files = tempfile::tempdir().unwrap();
         let api = Command::new(binary("query-api"))
@@ -50,25 +71,150 @@ impl History {
 
     /// Starts one more ingestor.
     pub(crate) fn start_ingestor(&mut self) {
-        let ingestor = Command::new(binary("ingestor"))
-            .arg("run")
+        let listen = free_address();
+        let child = self
+            .ingestor(&["run"])
+            .env("INGESTOR__HEALTH__LISTEN", &listen)
+            .env("INGESTOR__TELEMETRY__LOG_FILTER", "warn")
+            .spawn()
+            .unwrap();
+        let url = format!("http://{listen}");
+        let log = None;
+        self.ingestors.push(Ingestor { child, url, log });
+    }
+
+    /// Starts one more ingestor with settings of its own, its log kept.
+    pub(crate) fn start_ingestor_with(&mut self, settings: &[(&str, &str)]) {
+        let listen = free_address();
+        let name = format!("ingestor-{}.log", self.ingestors.len());
+        let log = self.files.path().join(name);
+        let file = std::fs::File::create(&log).unwrap();
+        let child = self
+            .ingestor(&["run"])
+            .env("INGESTOR__HEALTH__LISTEN", &listen)
+            .envs(settings.iter().copied())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        let url = format!("http://{listen}");
+        self.ingestors.push(Ingestor {
+            child,
+            url,
+            log: Some(log),
+        });
+    }
+
+    fn ingestor(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(binary("ingestor"));
+        command
+            .args(args)
             .env("INGESTOR__KAFKA__BROKERS", self.topic.brokers())
             .env("INGESTOR__KAFKA__TOPIC", self.topic.name())
             .env("INGESTOR__KAFKA__GROUP_ID", self.topic.name())
             .env("INGESTOR__KAFKA__SESSION_TIMEOUT_MS", "6000")
-            .env("INGESTOR__DATABASE__URL", self.database.url())
-            .env("INGESTOR__HEALTH__LISTEN", free_address())
-            .env("INGESTOR__TELEMETRY__LOG_FILTER", "warn")
-            .spawn()
-            .unwrap();
-        self.ingestors.push(ingestor);
+            .env("INGESTOR__DATABASE__URL", self.database.url());
+        command
+    }
+
+    /// Runs another command of the ingestor, which must succeed, and returns what it printed.
+    pub(crate) fn ingestor_says(&self, args: &[&str]) -> String {
+        finished(args, self.ingestor(args).output().unwrap())
     }
 
     /// Ends the oldest ingestor as a power cut would.
     pub(crate) fn kill_ingestor(&mut self) {
-        let mut ingestor = self.ingestors.remove(0);
+        let mut ingestor = self.ingestors.remove(0).child;
         ingestor.kill().unwrap();
         ingestor.wait().unwrap();
+    }
+
+    /// Asks the oldest ingestor to end, and waits until it has.
+    pub(crate) fn end_ingestor(&mut self) {
+        let mut ingestor = self.ingestors.remove(0).child;
+        signal(ingestor.id(), Signal::TERM);
+        assert!(ingestor.wait().unwrap().success());
+    }
+
+    /// How many bytes of memory the oldest ingestor takes.
+    pub(crate) fn ingestor_memory_bytes(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.ingestors[0].child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .unwrap();
+        let kilobytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kilobytes * 1_024
+    }
+
+    /// What the oldest ingestor has logged, if its log is kept.
+    pub(crate) fn ingestor_log(&self) -> String {
+        std::fs::read_to_string(self.ingestors[0].log.as_ref().unwrap()).unwrap()
+    }
+
+    /// The sum of a metric of the oldest ingestor over its series with these labels, such as `partition="0"`; `None` when there
+    /// is no such series.
+    pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> Option<f64> {
+        let url = format!("{}/metrics", self.ingestors[0].url);
+        let text = reqwest::get(url).await.ok()?.text().await.ok()?;
+        let series = text.lines().filter_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            let (series, value) = rest.rsplit_once(' ')?;
+            let ours = series.is_empty() || series.starts_with('{');
+            (ours && labels.iter().all(|label| series.contains(label)))
+                .then(|| value.parse::<f64>().unwrap())
+        });
+        series.fold(None, |sum, value| Some(sum.unwrap_or(0.0) + value))
+    }
+
+    /// Waits until a metric of the oldest ingestor is as wanted.
+    pub(crate) async fn until_metric(
+        &self,
+        name: &str,
+        labels: &[&str],
+        wanted: impl Fn(f64) -> bool,
+    ) {
+        let deadline = Instant::now() + patience();
+        loop {
+            let found = self.metric(name, labels).await;
+            if found.is_some_and(&wanted) {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{name} {labels:?} stays {found:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Waits until a query's number is as wanted.
+    pub(crate) async fn until_count(&self, query: &str, wanted: i64) {
+        let deadline = Instant::now() + patience();
+        loop {
+            let found = self.count(query).await;
+            if found == wanted {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{query}: {found}, not {wanted}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// What the oldest ingestor says of its health: status code and body.
+    pub(crate) async fn health(&self) -> (u16, String) {
+        let url = format!("{}/health/ready", self.ingestors[0].url);
+        let answer = reqwest::get(url).await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    pub(crate) fn topic(&self) -> &TestTopic {
+        &self.topic
+    }
+
+    pub(crate) fn database(&self) -> &TestDatabase {
+        &self.database
     }
 
     /// Where a test may put files.
@@ -154,6 +300,17 @@ impl History {
         count
     }
 
+    /// Changes the database behind everybody's back.
+    pub(crate) async fn execute(&self, statements: &str) {
+        let (client, connection) =
+            tokio_postgres::connect(&self.database.url(), tokio_postgres::NoTls)
+                .await
+                .unwrap();
+        let connection = tokio::spawn(connection);
+        client.batch_execute(statements).await.unwrap();
+        connection.abort();
+    }
+
     /// The dead letters: partition, offset, reason, in this order.
     pub(crate) async fn dead_letters(&self) -> Vec<(i64, i64, String)> {
         let (client, connection) =
@@ -170,7 +327,7 @@ impl History {
     }
 
     async fn await_ok(&self, url: &str) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         while !reqwest::get(url)
             .await
             .is_ok_and(|response| response.status().is_success())
@@ -183,9 +340,22 @@ impl History {
 
 impl Drop for History {
     fn drop(&mut self) {
-        for child in self.ingestors.iter_mut().chain([&mut self.api]) {
+        let ingestors = self
+            .ingestors
+            .iter_mut()
+            .map(|ingestor| &mut ingestor.child);
+        for child in ingestors.chain([&mut self.api]) {
             let _ = child.kill();
             let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            let logs = self
+                .ingestors
+                .iter()
+                .filter_map(|ingestor| ingestor.log.as_ref());
+            for log in logs.filter_map(|log| std::fs::read_to_string(log).ok()) {
+                println!("{log}");
+            }
         }
     }
 }
@@ -204,6 +374,12 @@ fn finished(args: &[&str], output: Output) -> String {
         output.status
     );
     told
+}
+
+/// Sends a signal to a process that a test may signal.
+pub(crate) fn signal(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
 }
 
 /// A binary of the workspace, which stands beside the one under test.

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod crashes;
+mod events;
 mod history;
+mod limits;
 mod real_games;
 mod simulated_games;
+mod stops;
