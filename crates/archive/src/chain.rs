@@ -7,6 +7,7 @@
 //! A link is added by creating the object of the next number: the store lets one writer succeed. Whoever fails reads what is
 //! there: its own link (a try whose answer was lost) means success, another's that this writer is *fenced*.
 
+mod find;
 mod head;
 mod sweep;
 
@@ -17,8 +18,9 @@ use crate::manifest::{self, Manifest, Sha256};
 use crate::store::{ArchiveStore, Created};
 use crate::{ArchiveError, Result};
 
+pub use find::{chains_of, topics_of};
 pub use head::{Links, Place, follows};
-pub use sweep::Swept;
+pub use sweep::{Standing, Sweeper, Swept};
 
 /// Where a chain ends: what the next link must say.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,16 +13,22 @@
 //! Nothing here knows Kafka or PostgreSQL.
 
 pub mod chain;
+pub mod columns;
 mod error;
+pub mod files;
 pub mod keys;
 pub mod manifest;
+pub mod record;
 pub mod settings;
 pub mod store;
+pub mod summaries;
 
 pub use chain::{Appended, Chain, Head, Link};
 pub use error::ArchiveError;
+pub use files::{EncodedFile, FileFormat, FileOptions, FileReader, FileWriter, ReadLimits};
 pub use keys::{ChainId, ObjectKey, RawFileName, RawFolder, Region, TopicId, TopicName};
 pub use manifest::{FileEntry, Gap, Manifest, Sha256};
+pub use record::{Header, Record, RecordBuffer};
 pub use settings::StoreSettings;
 pub use store::{ArchiveStore, Created};
 

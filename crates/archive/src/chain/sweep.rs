@@ -21,6 +21,17 @@ pub struct Swept {
     pub kept: u64,
 }
 
+/// What a file is to a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It belongs to another partition or another log, or is no file of records.
+    Foreign,
+    /// A link names it, or one still may.
+    Kept,
+    /// No link names it, and none ever can.
+    Orphan,
+}
+
 impl Chain {
     /// Removes this chain's orphans from folders. Files of other partitions and other logs are left alone.
     ///
@@ -28,67 +39,81 @@ impl Chain {
     /// What the store answered, or a damaged link: then nothing more is removed.
     pub async fn sweep(&self, folders: &BTreeSet<ObjectKey>) -> Result<Swept> {
         let mut swept = Swept::default();
-        let Some(last) = self.last_seq().await? else {
-            return Ok(swept);
-        };
-        let mark = LogMark::of(&self.id.topic_id);
-        let mut links = Seen::default();
+        let mut sweeper = Sweeper::new(self.clone()).await?;
         for folder in folders {
             let mut listed = self.store.list(folder);
             while let Some(object) = listed.try_next().await? {
-                let Ok(name) = RawFileName::parse(&object.key) else {
-                    continue;
-                };
-                if name.partition != self.id.partition || name.log != mark {
-                    continue;
-                }
-                if self
-                    .is_orphan(&object.key, name.start, last, &mut links)
-                    .await?
-                {
-                    self.store.delete(&object.key).await?;
-                    swept.removed.push(object.key);
-                } else {
-                    swept.kept += 1;
+                match sweeper.standing(&object.key).await? {
+                    Standing::Foreign => {}
+                    Standing::Kept => swept.kept += 1,
+                    Standing::Orphan => {
+                        self.store.delete(&object.key).await?;
+                        swept.removed.push(object.key);
+                    }
                 }
             }
         }
         Ok(swept)
     }
+}
 
-    async fn is_orphan(
-        &self,
-        key: &ObjectKey,
-        start: i64,
-        last: u64,
-        seen: &mut Seen,
-    ) -> Result<bool> {
-        if let Some(link) = seen.link_of(start) {
-            return Ok(!names(link, key));
+/// Tells a chain's orphans from its other files. It remembers the links it has read.
+#[derive(Debug)]
+pub struct Sweeper {
+    chain: Chain,
+    mark: LogMark,
+    last: Option<u64>,
+    /// By their first offsets.
+    links: BTreeMap<i64, Link>,
+}
+
+impl Sweeper {
+    /// A sweeper that knows the chain as it is now; files that a later link may name are kept.
+    ///
+    /// # Errors
+    /// What the store answered.
+    pub async fn new(chain: Chain) -> Result<Self> {
+        Ok(Self {
+            mark: LogMark::of(&chain.id.topic_id),
+            last: chain.last_seq().await?,
+            chain,
+            links: BTreeMap::new(),
+        })
+    }
+
+    /// What a file is to the chain.
+    ///
+    /// # Errors
+    /// What the store answered, or a damaged link.
+    pub async fn standing(&mut self, key: &ObjectKey) -> Result<Standing> {
+        let Ok(name) = RawFileName::parse(key) else {
+            return Ok(Standing::Foreign);
+        };
+        if name.partition != self.chain.id.partition || name.log != self.mark {
+            return Ok(Standing::Foreign);
         }
-        match self.locate_within(start, last).await? {
-            Place::Before => Ok(true),
-            Place::Beyond => Ok(false),
-            Place::In(link) => {
-                let orphan = !names(&link, key);
-                seen.0.insert(link.manifest.start, *link);
-                Ok(orphan)
+        let Some(last) = self.last else {
+            return Ok(Standing::Kept);
+        };
+        if self.link_of(name.start).is_none() {
+            match self.chain.locate_within(name.start, last).await? {
+                Place::Before => return Ok(Standing::Orphan),
+                Place::Beyond => return Ok(Standing::Kept),
+                Place::In(link) => drop(self.links.insert(link.manifest.start, *link)),
             }
         }
+        let named = self
+            .link_of(name.start)
+            .is_some_and(|link| link.manifest.files.iter().any(|file| file.key == *key));
+        Ok(if named {
+            Standing::Kept
+        } else {
+            Standing::Orphan
+        })
     }
-}
 
-fn names(link: &Link, key: &ObjectKey) -> bool {
-    link.manifest.files.iter().any(|file| file.key == *key)
-}
-
-/// Links that were read already, by their first offset.
-#[derive(Debug, Default)]
-struct Seen(BTreeMap<i64, Link>);
-
-impl Seen {
     fn link_of(&self, offset: i64) -> Option<&Link> {
-        let (_, link) = self.0.range(..=offset).next_back()?;
+        let (_, link) = self.links.range(..=offset).next_back()?;
         (offset < link.manifest.end).then_some(link)
     }
 }

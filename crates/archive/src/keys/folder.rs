@@ -75,8 +75,16 @@ impl RawFolder {
     /// drawn to its ends; no time at all is the first hour of 1970.
     #[must_use]
     pub fn of(region: Region, timestamp_ms: Option<i64>) -> Self {
-        let hour = timestamp_ms.map_or(FIRST_HOUR, hour_of);
+        let hour = Self::hour_of(timestamp_ms);
         Self { region, hour }
+    }
+
+    /// The hour of a record with this timestamp, in hours since 1970, within the calendar.
+    #[must_use]
+    pub fn hour_of(timestamp_ms: Option<i64>) -> i64 {
+        timestamp_ms.map_or(FIRST_HOUR, |ms| {
+            ms.div_euclid(HOUR_MS).clamp(FIRST_HOUR, LAST_HOUR)
+        })
     }
 
     /// The hour, in hours since 1970.
@@ -128,13 +136,6 @@ impl RawFolder {
         }
         Ok((topic, folder))
     }
-}
-
-/// The hour of a time, within the calendar.
-fn hour_of(timestamp_ms: i64) -> i64 {
-    timestamp_ms
-        .div_euclid(HOUR_MS)
-        .clamp(FIRST_HOUR, LAST_HOUR)
 }
 
 #[cfg(test)]

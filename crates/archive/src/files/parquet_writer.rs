@@ -1,0 +1,330 @@
+//! Parquet: zstd, sorted by offset, statistics, and a bloom filter on key and game, so that one game is found without reading
+//! a day.
+//!
+//! Rows go through small batches into a row group, and a row group is closed by rows, bytes and headers: each bounds what a
+//! reader needs at a time.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BinaryBuilder, Int32Array, Int32Builder, Int64Builder, ListArray, StringBuilder,
+    StructArray, TimestampMillisecondBuilder,
+};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::metadata::{KeyValue, SortingColumn};
+use parquet::file::properties::{
+    BloomFilterPosition, EnabledStatistics, WriterProperties, WriterVersion,
+};
+use parquet::schema::types::ColumnPath;
+
+use super::FileOptions;
+use crate::columns::BodyColumns;
+use crate::record::{Header, Record};
+use crate::{ArchiveError, Result};
+
+/// A batch of rows is handed to the encoder at this many rows …
+const BATCH_ROWS: usize = 1_024;
+/// … or bytes: it is also the unit by which pages outgrow their limit.
+const BATCH_BYTES: usize = 1 << 20;
+/// A row group has at most so many rows …
+const GROUP_ROWS: usize = 65_536;
+/// … bytes before encoding …
+const GROUP_BYTES: usize = 32 << 20;
+/// … and headers.
+const GROUP_HEADERS: usize = 1 << 20;
+/// The version of the columns, in each file's metadata.
+const FORMAT_VERSION: &str = "1";
+
+/// The place of each column in a file: of leaves, as Parquet counts them.
+pub(super) mod leaf {
+    pub(crate) const OFFSET: usize = 1;
+    pub(crate) const TIMESTAMP: usize = 2;
+    pub(crate) const KEY: usize = 3;
+    pub(crate) const HEADER_NAME: usize = 4;
+    pub(crate) const HEADER_VALUE: usize = 5;
+    pub(crate) const VALUE: usize = 6;
+}
+
+fn header_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("name", DataType::Utf8, false),
+        Field::new("value", DataType::Binary, true),
+    ])
+}
+
+fn header_item() -> Arc<Field> {
+    Arc::new(Field::new(
+        "element",
+        DataType::Struct(header_fields()),
+        false,
+    ))
+}
+
+fn time() -> DataType {
+    DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
+}
+
+/// The columns of a file.
+pub(super) fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("partition", DataType::Int32, false),
+        Field::new("offset", DataType::Int64, false),
+        Field::new("timestamp", time(), true),
+        Field::new("key", DataType::Binary, true),
+        Field::new("headers", DataType::List(header_item()), false),
+        Field::new("value", DataType::Binary, true),
+        Field::new("event_id", DataType::Utf8, true),
+        Field::new("event_type", DataType::Utf8, true),
+        Field::new("game_id", DataType::Utf8, true),
+        Field::new("occurred_at", time(), true),
+        Field::new("schema_version", DataType::Int32, true),
+    ]))
+}
+
+fn properties(options: &FileOptions) -> Result<WriterProperties> {
+    let level = ZstdLevel::try_new(options.zstd_level).map_err(encode)?;
+    let column = |name: &str| ColumnPath::from(name);
+    let chain = &options.chain;
+    let about = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
+    let sorted = SortingColumn {
+        column_idx: 1,
+        descending: false,
+        nulls_first: false,
+    };
+    let mut properties = WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_1_0)
+        .set_created_by(concat!("game-history archiver ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_compression(Compression::ZSTD(level))
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_offset_index_disabled(true)
+        .set_sorting_columns(Some(vec![sorted]))
+        .set_bloom_filter_position(BloomFilterPosition::End)
+        .set_key_value_metadata(Some(vec![
+            about("game-history.format", FORMAT_VERSION.to_owned()),
+            about("game-history.topic", chain.topic.to_string()),
+            about("game-history.topic_id", chain.topic_id.to_string()),
+            about("game-history.partition", chain.partition.to_string()),
+        ]));
+    for name in ["offset", "timestamp", "occurred_at"] {
+        properties = properties
+            .set_column_dictionary_enabled(column(name), false)
+            .set_column_encoding(column(name), Encoding::DELTA_BINARY_PACKED);
+    }
+    for path in [header_path("value"), column("value"), column("event_id")] {
+        properties = properties
+            .set_column_dictionary_enabled(path.clone(), false)
+            .set_column_statistics_enabled(path, EnabledStatistics::None);
+    }
+    for name in ["key", "game_id"] {
+        properties = properties
+            .set_column_bloom_filter_enabled(column(name), true)
+            .set_column_bloom_filter_fpp(column(name), 0.01)
+            .set_column_bloom_filter_max_ndv(column(name), GROUP_ROWS as u64 / 2);
+    }
+    Ok(properties.build())
+}
+
+fn header_path(field: &str) -> ColumnPath {
+    let parts = ["headers", "list", "element", field];
+    ColumnPath::new(parts.iter().map(|part| (*part).to_owned()).collect())
+}
+
+fn encode(error: parquet::errors::ParquetError) -> ArchiveError {
+    ArchiveError::Encode {
+        reason: error.to_string(),
+    }
+}
+
+fn assemble(error: arrow::error::ArrowError) -> ArchiveError {
+    ArchiveError::Encode {
+        reason: error.to_string(),
+    }
+}
+
+/// A Parquet file in the making.
+pub(super) struct ParquetWriter {
+    partition: i32,
+    rows: Rows,
+    group_bytes: usize,
+    group_headers: usize,
+    writer: ArrowWriter<Vec<u8>>,
+    encoder_bytes: usize,
+    encoded_bytes: usize,
+}
+
+impl std::fmt::Debug for ParquetWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ParquetWriter")
+            .field("encoded_bytes", &self.encoded_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ParquetWriter {
+    pub(super) fn new(options: &FileOptions) -> Result<Self> {
+        let arrow = ArrowWriterOptions::new()
+            .with_properties(properties(options)?)
+            .with_skip_arrow_metadata(true);
+        let writer =
+            ArrowWriter::try_new_with_options(Vec::new(), schema(), arrow).map_err(encode)?;
+        Ok(Self {
+            partition: options.chain.partition,
+            rows: Rows::default(),
+            group_bytes: 0,
+            group_headers: 0,
+            writer,
+            encoder_bytes: 0,
+            encoded_bytes: 0,
+        })
+    }
+
+    pub(super) fn push<'h>(
+        &mut self,
+        record: &Record<'_, impl Iterator<Item = Header<'h>> + Clone>,
+    ) -> Result<()> {
+        self.rows.push(record);
+        if self.rows.count >= BATCH_ROWS || self.rows.bytes >= BATCH_BYTES {
+            self.encode_rows()?;
+        }
+        Ok(())
+    }
+
+    fn encode_rows(&mut self) -> Result<()> {
+        if self.rows.count == 0 {
+            return Ok(());
+        }
+        self.group_bytes += self.rows.bytes;
+        self.group_headers += self.rows.header_count();
+        let batch = self.rows.take(self.partition)?;
+        self.writer.write(&batch).map_err(encode)?;
+        if self.writer.in_progress_rows() == 0 {
+            (self.group_bytes, self.group_headers) = (0, 0);
+        } else if self.group_bytes >= GROUP_BYTES || self.group_headers >= GROUP_HEADERS {
+            self.writer.flush().map_err(encode)?;
+            (self.group_bytes, self.group_headers) = (0, 0);
+        }
+        self.encoder_bytes = self.writer.memory_size();
+        self.encoded_bytes = self.writer.bytes_written() + self.writer.in_progress_size();
+        Ok(())
+    }
+
+    pub(super) fn encoded_bytes(&self) -> usize {
+        // What waits for the encoder comes out at about a quarter.
+        self.encoded_bytes + self.rows.bytes / 4
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.rows.bytes + self.encoder_bytes + self.writer.bytes_written()
+    }
+
+    pub(super) fn finish(mut self) -> Result<Vec<u8>> {
+        self.encode_rows()?;
+        self.writer.into_inner().map_err(encode)
+    }
+}
+
+/// Rows on their way to the encoder.
+struct Rows {
+    count: usize,
+    bytes: usize,
+    offset: Int64Builder,
+    timestamp: TimestampMillisecondBuilder,
+    key: BinaryBuilder,
+    header_ends: Vec<i32>,
+    header_name: StringBuilder,
+    header_value: BinaryBuilder,
+    value: BinaryBuilder,
+    event_id: StringBuilder,
+    event_type: StringBuilder,
+    game_id: StringBuilder,
+    occurred_at: TimestampMillisecondBuilder,
+    schema_version: Int32Builder,
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        let time = || TimestampMillisecondBuilder::new().with_timezone("UTC");
+        Self {
+            count: 0,
+            bytes: 0,
+            offset: Int64Builder::new(),
+            timestamp: time(),
+            key: BinaryBuilder::new(),
+            header_ends: vec![0],
+            header_name: StringBuilder::new(),
+            header_value: BinaryBuilder::new(),
+            value: BinaryBuilder::new(),
+            event_id: StringBuilder::new(),
+            event_type: StringBuilder::new(),
+            game_id: StringBuilder::new(),
+            occurred_at: time(),
+            schema_version: Int32Builder::new(),
+        }
+    }
+}
+
+impl Rows {
+    fn push<'h>(&mut self, record: &Record<'_, impl Iterator<Item = Header<'h>> + Clone>) {
+        let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+        let columns = BodyColumns::read(record.value);
+        self.count += 1;
+        self.bytes += 64 + length(record.key) + length(record.value);
+        self.offset.append_value(record.offset);
+        self.timestamp.append_option(record.timestamp_ms);
+        self.key.append_option(record.key);
+        for (name, value) in record.headers.clone() {
+            self.bytes += 16 + name.len() + length(value);
+            self.header_name.append_value(name);
+            self.header_value.append_option(value);
+        }
+        // A batch holds at most some thousand rows of at most a gigabyte: Kafka counts both in 31 bits.
+        let headers = i32::try_from(arrow::array::ArrayBuilder::len(&self.header_name));
+        self.header_ends.push(headers.unwrap_or(i32::MAX));
+        self.value.append_option(record.value);
+        self.event_id.append_option(columns.event_id);
+        self.event_type.append_option(columns.event_type);
+        self.game_id.append_option(columns.game_id);
+        self.occurred_at.append_option(columns.occurred_at_ms);
+        self.schema_version.append_option(columns.schema_version);
+    }
+
+    fn header_count(&self) -> usize {
+        arrow::array::ArrayBuilder::len(&self.header_name)
+    }
+
+    /// The rows as a batch; none are left.
+    fn take(&mut self, partition: i32) -> Result<RecordBatch> {
+        let partitions = Int32Array::from_value(partition, self.count);
+        (self.count, self.bytes) = (0, 0);
+        let ends = std::mem::replace(&mut self.header_ends, vec![0]);
+        let names: ArrayRef = Arc::new(self.header_name.finish());
+        let values: ArrayRef = Arc::new(self.header_value.finish());
+        let items = StructArray::try_new(header_fields(), vec![names, values], None);
+        let headers = ListArray::try_new(
+            header_item(),
+            OffsetBuffer::new(ends.into()),
+            Arc::new(items.map_err(assemble)?),
+            None,
+        );
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(partitions),
+            Arc::new(self.offset.finish()),
+            Arc::new(self.timestamp.finish()),
+            Arc::new(self.key.finish()),
+            Arc::new(headers.map_err(assemble)?),
+            Arc::new(self.value.finish()),
+            Arc::new(self.event_id.finish()),
+            Arc::new(self.event_type.finish()),
+            Arc::new(self.game_id.finish()),
+            Arc::new(self.occurred_at.finish()),
+            Arc::new(self.schema_version.finish()),
+        ];
+        RecordBatch::try_new(schema(), columns).map_err(assemble)
+    }
+}

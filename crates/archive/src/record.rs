@@ -1,0 +1,141 @@
+//! Records as the archive has them: Kafka's bytes, nothing interpreted.
+
+/// A header: its name and its value, which may be null.
+pub type Header<'a> = (&'a str, Option<&'a [u8]>);
+
+/// A record. `H` goes through its headers in order.
+#[derive(Debug, Clone)]
+pub struct Record<'a, H = Headers<'a>> {
+    /// Its offset.
+    pub offset: i64,
+    /// Its own timestamp in milliseconds since 1970, if it has one.
+    pub timestamp_ms: Option<i64>,
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// Its value.
+    pub value: Option<&'a [u8]>,
+    /// Its headers.
+    pub headers: H,
+}
+
+/// A stretch of a buffer's bytes; none for a null.
+type Span = Option<(usize, usize)>;
+
+#[derive(Debug, Clone)]
+struct Entry {
+    offset: i64,
+    timestamp_ms: Option<i64>,
+    key: Span,
+    value: Span,
+    headers: (usize, usize),
+}
+
+/// Records that own their bytes, in one piece of memory.
+#[derive(Debug, Clone, Default)]
+pub struct RecordBuffer {
+    entries: Vec<Entry>,
+    headers: Vec<(Span, Span)>,
+    bytes: Vec<u8>,
+}
+
+impl RecordBuffer {
+    /// Appends a record.
+    pub fn push<'h>(&mut self, record: &Record<'_, impl Iterator<Item = Header<'h>> + Clone>) {
+        let first = self.headers.len();
+        for (name, value) in record.headers.clone() {
+            let header = (self.copy(Some(name.as_bytes())), self.copy(value));
+            self.headers.push(header);
+        }
+        let entry = Entry {
+            offset: record.offset,
+            timestamp_ms: record.timestamp_ms,
+            key: self.copy(record.key),
+            value: self.copy(record.value),
+            headers: (first, self.headers.len()),
+        };
+        self.entries.push(entry);
+    }
+
+    fn copy(&mut self, bytes: Option<&[u8]>) -> Span {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes?);
+        Some((start, self.bytes.len()))
+    }
+
+    /// How many records there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many bytes it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+            + self.entries.len() * size_of::<Entry>()
+            + self.headers.len() * size_of::<(Span, Span)>()
+    }
+
+    /// A record by its place.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<Record<'_>> {
+        self.entries.get(index).map(|entry| self.record(entry))
+    }
+
+    /// The records in the order they were pushed.
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        self.entries.iter().map(|entry| self.record(entry))
+    }
+
+    fn record<'a>(&'a self, entry: &Entry) -> Record<'a> {
+        let (from, to) = entry.headers;
+        Record {
+            offset: entry.offset,
+            timestamp_ms: entry.timestamp_ms,
+            key: slice(&self.bytes, entry.key),
+            value: slice(&self.bytes, entry.value),
+            headers: Headers {
+                spans: self.headers[from..to].iter(),
+                bytes: &self.bytes,
+            },
+        }
+    }
+}
+
+fn slice(bytes: &[u8], span: Span) -> Option<&[u8]> {
+    span.map(|(start, end)| &bytes[start..end])
+}
+
+/// The headers of a buffered record, in order.
+#[derive(Debug, Clone)]
+pub struct Headers<'a> {
+    spans: std::slice::Iter<'a, (Span, Span)>,
+    bytes: &'a [u8],
+}
+
+impl<'a> Iterator for Headers<'a> {
+    type Item = Header<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, value) = self.spans.next()?;
+        let name = slice(self.bytes, *name).unwrap_or_default();
+        // Names are pushed as text.
+        Some((
+            std::str::from_utf8(name).unwrap_or_default(),
+            slice(self.bytes, *value),
+        ))
+    }
+}
+
+/// The region that a record's headers name: the first header `region`, as it came.
+pub fn region_header<'a>(mut headers: impl Iterator<Item = Header<'a>>) -> Option<&'a [u8]> {
+    headers
+        .find(|(name, _)| *name == events::headers::REGION)
+        .and_then(|(_, value)| value)
+}
