@@ -246,6 +246,32 @@ fn servers(profile: &Profile) -> Vec<Check> {
                 brew: "postgresql@18",
             }),
         },
+        Check {
+            name: "S3 server",
+            finding: match stack::describe_object_store(profile) {
+                Ok(found) => Finding::Good(found),
+                Err(error) => Finding::Missing(format!("{error:#}")),
+            },
+            remedy: Some(Remedy {
+                apt: "python3-venv",
+                dnf: "golang",
+                brew: "go",
+            }),
+        },
+        Check {
+            name: "Python",
+            finding: match stack::python_version() {
+                Some(version) => Finding::Good(format!("Python {version} with venv")),
+                None => Finding::Missing(
+                    "Python 3 with venv; tests read the archive with DuckDB and pyarrow".to_owned(),
+                ),
+            },
+            remedy: Some(Remedy {
+                apt: "python3-venv",
+                dnf: "python3",
+                brew: "python",
+            }),
+        },
     ]
 }
 

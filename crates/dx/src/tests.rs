@@ -34,6 +34,8 @@ pub(crate) struct Args {
 /// # Errors
 /// Something does not build, the stack does not come up, a test fails, or the run is interrupted.
 pub(crate) async fn run(profile: &Profile, args: &Args) -> anyhow::Result<()> {
+    // The archive's tests want both kinds of store.
+    let profile = &profile.with_s3();
     let mut command = cargo_test(profile, args);
     if args.quick {
         command.args(["--lib", "--bins"]).args(&args.args);
@@ -68,12 +70,17 @@ async fn uninterrupted<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyh
 async fn with_stack(profile: &Profile, args: &Args) -> anyhow::Result<()> {
     let lock = Lock::take(profile).await?;
     stack::stop(profile, true, &lock).await?;
+    let python = stack::readers(profile).await?;
     stack::servers(profile, &lock).await?;
     let endpoints = profile.endpoints()?;
     let mut command = cargo_test(profile, args);
     command.args(&args.args);
     command.env("GAME_HISTORY_TEST_KAFKA", &endpoints.kafka);
     command.env("GAME_HISTORY_TEST_POSTGRES", profile.admin_postgres()?);
+    command.env("GAME_HISTORY_TEST_PYTHON", python);
+    if let Some(s3) = &endpoints.archive.s3 {
+        command.env("GAME_HISTORY_TEST_S3", s3.url_with_keys());
+    }
     // Recorded games lie beside the checkout where there are any.
     if let Ok(games) = profile.root.join("../shared/data/chess").canonicalize()
         && std::env::var_os("GAME_HISTORY_TEST_DATA").is_none()

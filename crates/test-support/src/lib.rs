@@ -1,4 +1,4 @@
-//! Databases and topics of their own for tests, on real servers.
+//! Databases, topics and buckets of their own for tests, on real servers.
 //!
 //! `cargo dx test` starts the servers and says where they are; a test that is run without it panics and says so. Everything made
 //! here has a name of its own, so tests run side by side, and is removed when its value is dropped, also by a panic.
@@ -8,6 +8,8 @@
 //! let database = test_support::TestDatabase::create().await; // migrated, empty
 //! let topic = test_support::TestTopic::create(4).await;
 //! let (url, brokers, name) = (database.url(), topic.brokers(), topic.name());
+//! let bucket = test_support::TestBucket::create().await; // empty
+//! let (url, endpoint) = (bucket.url(), bucket.endpoint());
 //! # }
 //! ```
 
@@ -16,10 +18,14 @@
     reason = "a test that cannot get its servers fails, and says what it lacks"
 )]
 
+mod bucket;
 mod database;
+mod python;
 mod topic;
 
+pub use bucket::TestBucket;
 pub use database::TestDatabase;
+pub use python::python;
 pub use topic::TestTopic;
 
 /// A variable that `cargo dx test` sets.

@@ -15,6 +15,7 @@ fn endpoints(
         topic: "games".into(),
         postgres: String::new(),
         api: String::new(),
+        archive: crate::stack::ArchivePlace::default(),
         data_dir: std::env::temp_dir(),
     }
 }

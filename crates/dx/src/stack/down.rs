@@ -46,7 +46,7 @@ pub(crate) async fn run(profile: &Profile, args: &Args) -> anyhow::Result<()> {
 /// As [`run`].
 pub(crate) async fn stop(profile: &Profile, wipe: bool, _lock: &Lock) -> anyhow::Result<usize> {
     let mut state = State::load(profile)?;
-    let servers = [kafka::NAME, postgres::NAME];
+    let servers = super::SERVERS;
     let mut names: Vec<String> = state
         .parts
         .keys()
@@ -114,8 +114,9 @@ async fn end(name: &str, process: &Process) -> anyhow::Result<()> {
 /// Deletes what this program made in the profile's folder, and nothing else that may lie there.
 fn delete(profile: &Profile) -> anyhow::Result<()> {
     let mut folders = vec![postgres::outside(profile)];
-    folders
-        .extend([kafka::NAME, postgres::NAME, "logs", "files"].map(|name| profile.dir.join(name)));
+    folders.extend(super::SERVERS.map(|name| profile.dir.join(name)));
+    folders.extend(["logs", "files"].map(|name| profile.dir.join(name)));
+    folders.push(profile.archive_dir());
     for folder in folders {
         match std::fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -1,14 +1,13 @@
 //! Downloads from Maven Central through `mvn`, so that a company's mirror in `settings.xml` is honoured.
 //!
-//! A download is a folder of the shared cache, named after the pom that asked for it. It is filled under another name and renamed
-//! when complete: a folder of the right name is whole. One `cargo dx` downloads at a time.
+//! A download is a folder of the shared cache, named after the pom that asked for it.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
+use super::cache;
 use super::fingerprint::fingerprint;
 use super::process::{mark, on_path};
 use super::profile::Profile;
@@ -56,24 +55,13 @@ impl Download<'_> {
                 self.pom
             );
         }
-        let cache = profile.cache_dir();
-        std::fs::create_dir_all(&cache)
-            .with_context(|| format!("cannot create {}", cache.display()))?;
-        let lock = File::create(cache.join("lock")).context("cannot lock the cache")?;
-        let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
-        if !place.is_dir() {
-            self.fill(profile, &place).await?;
-        }
-        drop(lock);
-        Ok(place)
+        cache::ensure(profile, place, async |draft: &Path| {
+            self.fill(profile, draft).await
+        })
+        .await
     }
 
-    async fn fill(&self, profile: &Profile, place: &Path) -> anyhow::Result<()> {
-        let draft = place.with_extension("part");
-        if draft.exists() {
-            std::fs::remove_dir_all(&draft)
-                .with_context(|| format!("cannot remove {}", draft.display()))?;
-        }
+    async fn fill(&self, profile: &Profile, draft: &Path) -> anyhow::Result<()> {
         let mut command = Command::new("mvn");
         command
             .args(["-q", "-B", "-Dstyle.color=never", "-f"])
@@ -99,7 +87,7 @@ impl Download<'_> {
                 + &String::from_utf8_lossy(&output.stderr);
             bail!("Maven could not download {}: {}", self.pom, reason(&text));
         }
-        std::fs::rename(&draft, place).with_context(|| format!("cannot create {}", place.display()))
+        Ok(())
     }
 
     fn pom_file(&self, profile: &Profile) -> PathBuf {

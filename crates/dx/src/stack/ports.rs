@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::fingerprint::fingerprint;
 
 /// One port for each part, all on 127.0.0.1.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Ports {
     pub(crate) kafka: u16,
     pub(crate) kafka_controller: u16,
@@ -18,6 +19,10 @@ pub(crate) struct Ports {
     pub(crate) query_api: u16,
     /// Health listener of the first ingestor; instance N prefers the (N − 1)th after it.
     pub(crate) ingestor: u16,
+    /// Health listener of the first archiver; instance N prefers the (N − 1)th after it.
+    pub(crate) archiver: u16,
+    /// The S3 server, where the profile asks for one.
+    pub(crate) object_store: u16,
 }
 
 impl Ports {
@@ -30,18 +35,37 @@ impl Ports {
             kafka_controller: base + 1,
             postgres: base + 2,
             query_api: base + 3,
-            ingestor: base + 6,
+            ingestor: base + 5,
+            archiver: base + 7,
+            object_store: base + 9,
+        }
+    }
+
+    /// These ports, with those that an older state did not know from `preferred`.
+    #[must_use]
+    pub(super) fn or(self, preferred: &Self) -> Self {
+        let or = |port, preferred| if port == 0 { preferred } else { port };
+        Self {
+            kafka: or(self.kafka, preferred.kafka),
+            kafka_controller: or(self.kafka_controller, preferred.kafka_controller),
+            postgres: or(self.postgres, preferred.postgres),
+            query_api: or(self.query_api, preferred.query_api),
+            ingestor: or(self.ingestor, preferred.ingestor),
+            archiver: or(self.archiver, preferred.archiver),
+            object_store: or(self.object_store, preferred.object_store),
         }
     }
 
     /// The ports with what they are for.
-    pub(crate) fn named(&self) -> [(&'static str, u16); 5] {
+    pub(crate) fn named(&self) -> [(&'static str, u16); 7] {
         [
             ("kafka", self.kafka),
             ("kafka controller", self.kafka_controller),
             ("postgres", self.postgres),
             ("query-api", self.query_api),
             ("ingestor health", self.ingestor),
+            ("archiver health", self.archiver),
+            ("object store", self.object_store),
         ]
     }
 }

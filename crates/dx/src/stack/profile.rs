@@ -8,6 +8,7 @@ use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 
 use super::build::checkout;
+use super::object_store;
 use super::ports::Ports;
 use super::process::{self, Process, mark};
 use super::state::State;
@@ -33,6 +34,27 @@ pub(crate) struct Servers {
     /// Ask this query API (http://host:port) instead of the profile's
     #[arg(long, global = true, env = "DX_API", value_name = "URL")]
     pub(crate) api: Option<String>,
+    /// Archive here (file:///folder or s3://bucket/prefix, with AWS_* from the environment) instead of the profile's place
+    #[arg(long, global = true, env = "DX_ARCHIVE", value_name = "URL")]
+    pub(crate) archive: Option<String>,
+}
+
+/// Where the archive lies, and what the environment of whoever opens it must say.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ArchivePlace {
+    /// `file://…` or `s3://…`.
+    pub(crate) url: String,
+    /// The stack's own S3 server; `None` for a directory or a store of the user's own.
+    pub(crate) s3: Option<S3>,
+}
+
+/// An S3 server and the credentials it takes. They guard nothing: it listens on the loopback address only.
+#[derive(Debug, Clone)]
+pub(crate) struct S3 {
+    pub(crate) endpoint: String,
+    pub(crate) region: &'static str,
+    pub(crate) access_key: &'static str,
+    pub(crate) secret_key: &'static str,
 }
 
 /// Where a profile's parts listen. `--kafka` and `--postgres`, or the profile's file, may point elsewhere.
@@ -46,6 +68,8 @@ pub(crate) struct Endpoints {
     pub(crate) postgres: String,
     /// Base URL of the query API, without a trailing slash.
     pub(crate) api: String,
+    /// Where the archive lies.
+    pub(crate) archive: ArchivePlace,
     /// The profile's folder for files such as the simulator's ledger. It exists.
     pub(crate) data_dir: PathBuf,
 }
@@ -56,8 +80,20 @@ impl std::fmt::Debug for Endpoints {
             .field("kafka", &self.kafka)
             .field("topic", &self.topic)
             .field("api", &self.api)
+            .field("archive", &self.archive.url)
             .field("data_dir", &self.data_dir)
             .finish_non_exhaustive()
+    }
+}
+
+impl S3 {
+    /// Everything in one URL, as the tests get it: `http://access:secret@host:port`.
+    pub(crate) fn url_with_keys(&self) -> String {
+        let (scheme, host) = self
+            .endpoint
+            .split_once("://")
+            .unwrap_or(("http", &self.endpoint));
+        format!("{scheme}://{}:{}@{host}", self.access_key, self.secret_key)
     }
 }
 
@@ -75,9 +111,21 @@ pub(crate) struct Profile {
     pub(super) durable: bool,
     /// `maven`, a folder, or unset for the newest installed one.
     pub(super) postgres_bin: Option<String>,
+    pub(super) object_store: ObjectStore,
     pub(crate) servers: Servers,
     /// The ports to try first.
     pub(crate) preferred: Ports,
+}
+
+/// What a stack archives into.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ObjectStore {
+    /// The profile's folder `archive`.
+    #[default]
+    Directory,
+    /// A bucket of an S3 server that `up` starts.
+    S3,
 }
 
 #[derive(Debug, Deserialize)]
@@ -90,6 +138,8 @@ struct ProfileFile {
     postgres_bin: Option<String>,
     kafka: Option<String>,
     postgres: Option<String>,
+    object_store: ObjectStore,
+    archive: Option<String>,
     ports: PortsTable,
 }
 
@@ -101,6 +151,8 @@ struct PortsTable {
     postgres: Option<u16>,
     query_api: Option<u16>,
     ingestor: Option<u16>,
+    archiver: Option<u16>,
+    object_store: Option<u16>,
 }
 
 impl Default for ProfileFile {
@@ -113,6 +165,8 @@ impl Default for ProfileFile {
             postgres_bin: None,
             kafka: None,
             postgres: None,
+            object_store: ObjectStore::default(),
+            archive: None,
             ports: PortsTable::default(),
         }
     }
@@ -158,11 +212,13 @@ impl Profile {
             partitions: file.partitions,
             durable: file.durable,
             postgres_bin: file.postgres_bin,
+            object_store: file.object_store,
             servers: Servers {
                 kafka: servers.kafka.clone().or(file.kafka),
                 postgres: servers.postgres.clone().or(file.postgres),
                 topic: servers.topic.clone(),
                 api: servers.api.clone(),
+                archive: servers.archive.clone().or(file.archive),
             },
             preferred: Ports {
                 kafka: file.ports.kafka.unwrap_or(derived.kafka),
@@ -173,6 +229,8 @@ impl Profile {
                 postgres: file.ports.postgres.unwrap_or(derived.postgres),
                 query_api: file.ports.query_api.unwrap_or(derived.query_api),
                 ingestor: file.ports.ingestor.unwrap_or(derived.ingestor),
+                archiver: file.ports.archiver.unwrap_or(derived.archiver),
+                object_store: file.ports.object_store.unwrap_or(derived.object_store),
             },
         })
     }
@@ -219,7 +277,46 @@ impl Profile {
                 .api
                 .clone()
                 .unwrap_or_else(|| format!("http://127.0.0.1:{}", ports.query_api)),
+            archive: self.archive_on(ports),
             data_dir: self.files_dir(),
+        }
+    }
+
+    /// This profile with an S3 server of its own, whatever its file and the command line say of the archive.
+    #[must_use]
+    pub(crate) fn with_s3(&self) -> Self {
+        let mut profile = self.clone();
+        profile.object_store = ObjectStore::S3;
+        profile.servers.archive = None;
+        profile
+    }
+
+    /// Whether `up` starts an S3 server.
+    pub(super) fn runs_object_store(&self) -> bool {
+        self.object_store == ObjectStore::S3 && self.servers.archive.is_none()
+    }
+
+    fn archive_on(&self, ports: &Ports) -> ArchivePlace {
+        if let Some(url) = &self.servers.archive {
+            return ArchivePlace {
+                url: url.clone(),
+                s3: None,
+            };
+        }
+        match self.object_store {
+            ObjectStore::Directory => ArchivePlace {
+                url: format!("file://{}", self.archive_dir().display()),
+                s3: None,
+            },
+            ObjectStore::S3 => ArchivePlace {
+                url: format!("s3://{}", object_store::BUCKET),
+                s3: Some(S3 {
+                    endpoint: object_store::endpoint(ports.object_store),
+                    region: object_store::REGION,
+                    access_key: object_store::ACCESS_KEY,
+                    secret_key: object_store::SECRET_KEY,
+                }),
+            },
         }
     }
 
@@ -266,6 +363,11 @@ impl Profile {
 
     pub(crate) fn logs_dir(&self) -> PathBuf {
         self.dir.join("logs")
+    }
+
+    /// Where the archive lies unless it is in an object store.
+    pub(super) fn archive_dir(&self) -> PathBuf {
+        self.dir.join("archive")
     }
 
     /// Downloads that all profiles share.
@@ -348,6 +450,26 @@ mod tests {
             (endpoints.kafka.as_str(), endpoints.postgres.as_str()),
             ("flag:9092", "postgres://file/db")
         );
+    }
+
+    #[test]
+    fn the_archive_is_a_directory_unless_the_profile_or_the_command_line_says_otherwise() {
+        let place = |toml, archive: Option<&str>| {
+            let servers = Servers {
+                archive: archive.map(str::to_owned),
+                ..Servers::default()
+            };
+            let profile = profile(toml, &servers);
+            profile.endpoints_on(&profile.preferred).archive
+        };
+        assert_eq!(
+            place("", None).url,
+            "file:///checkout/.game-history/trial/archive"
+        );
+        let bucket = place("object_store = 's3'", None);
+        assert!(bucket.url.starts_with("s3://") && bucket.s3.is_some());
+        let own = place("object_store = 's3'", Some("s3://mine/there"));
+        assert!(own.url == "s3://mine/there" && own.s3.is_none());
     }
 
     #[test]

@@ -105,7 +105,7 @@ impl State {
 
     /// Kills everything but the servers, stopped processes included.
     pub(crate) fn kill_services(&self) {
-        let servers = [super::kafka::NAME, super::postgres::NAME];
+        let servers = super::SERVERS;
         let services = self
             .parts
             .iter()

@@ -6,6 +6,7 @@ use anyhow::Context;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
+use super::object_store;
 use super::postgres;
 use super::profile::{Endpoints, Profile};
 use super::service;
@@ -55,6 +56,9 @@ pub(crate) async fn run(profile: &Profile, _args: &Args) -> anyhow::Result<()> {
         &without_password(&endpoints.postgres),
         database.as_ref().err(),
     );
+    if let Some(s3) = &endpoints.archive.s3 {
+        tell_object_store(&state, &s3.endpoint).await;
+    }
     services(&state).await;
     if kafka.is_ok() {
         tell_topic(&endpoints).await;
@@ -86,6 +90,20 @@ fn server(
     ));
 }
 
+async fn tell_object_store(state: &State, endpoint: &str) {
+    let running = state.running(object_store::NAME);
+    let health = match running {
+        None => "down",
+        Some(part) if object_store::answers(part.port).await => "answers",
+        Some(_) => "DOES NOT ANSWER",
+    };
+    console::say(format_args!(
+        "  {:12} {}  {endpoint}  {health}",
+        object_store::NAME,
+        pid(running)
+    ));
+}
+
 fn pid(part: Option<&Part>) -> String {
     part.map_or_else(
         || "pid -".to_owned(),
@@ -105,7 +123,7 @@ fn pid(part: Option<&Part>) -> String {
 
 async fn services(state: &State) {
     for (name, part) in &state.parts {
-        if ["kafka", "postgres"].contains(&name.as_str()) {
+        if super::SERVERS.contains(&name.as_str()) {
             continue;
         }
         let running = state.running(name);

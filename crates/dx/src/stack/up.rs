@@ -4,6 +4,7 @@
 
 use super::kafka;
 use super::migrate;
+use super::object_store;
 use super::ports::{Ports, pick};
 use super::postgres;
 use super::profile::Profile;
@@ -49,10 +50,12 @@ pub(crate) async fn servers(profile: &Profile, _lock: &Lock) -> anyhow::Result<b
     let ports = settle_ports(profile, &mut state)?;
     let kafka = start_kafka(profile, &mut state, &ports).await?;
     let postgres = start_postgres(profile, &mut state, &ports).await?;
-    let started = kafka.is_some() || postgres.is_some();
+    let object_store = start_object_store(profile, &mut state, &ports).await?;
+    let started = kafka.is_some() || postgres.is_some() || object_store.is_some();
     tokio::try_join!(
         await_kafka(profile, &state, kafka),
-        await_postgres(profile, &state, postgres)
+        await_postgres(profile, &state, postgres),
+        await_object_store(profile, &state, object_store)
     )?;
     Ok(started)
 }
@@ -97,6 +100,15 @@ fn tell(profile: &Profile, changed: bool) -> anyhow::Result<()> {
         "  postgres  {}",
         without_password(&endpoints.postgres)
     ));
+    console::say(format_args!(
+        "  archive   {}{}",
+        endpoints.archive.url,
+        endpoints
+            .archive
+            .s3
+            .map(|s3| format!("  at {}, region {}", s3.endpoint, s3.region))
+            .unwrap_or_default()
+    ));
     Ok(())
 }
 
@@ -138,7 +150,8 @@ fn settle_ports(profile: &Profile, state: &mut State) -> anyhow::Result<Ports> {
     let wanted = state
         .ports
         .clone()
-        .unwrap_or_else(|| profile.preferred.clone());
+        .unwrap_or_else(|| profile.preferred.clone())
+        .or(&profile.preferred);
     let mut taken = Vec::new();
     let mut settle = |port: u16, runs: bool, what: &str| -> anyhow::Result<u16> {
         let picked = if runs { port } else { pick(port, &taken)? };
@@ -177,6 +190,16 @@ fn settle_ports(profile: &Profile, state: &mut State) -> anyhow::Result<Ports> {
             state.running("ingestor-1").is_some(),
             "ingestor's health",
         )?,
+        archiver: settle(
+            wanted.archiver,
+            state.running("archiver-1").is_some(),
+            "archiver's health",
+        )?,
+        object_store: settle(
+            wanted.object_store,
+            state.running(object_store::NAME).is_some() || !profile.runs_object_store(),
+            "the object store",
+        )?,
     };
     state.ports = Some(ports.clone());
     state.save(profile)?;
@@ -212,6 +235,38 @@ async fn start_postgres(
     state.parts.insert(postgres::NAME.to_owned(), part);
     state.save(profile)?;
     Ok(Some(step))
+}
+
+async fn start_object_store(
+    profile: &Profile,
+    state: &mut State,
+    ports: &Ports,
+) -> anyhow::Result<Option<Step>> {
+    if !profile.runs_object_store() || state.running(object_store::NAME).is_some() {
+        return Ok(None);
+    }
+    let step = Step::start(object_store::NAME, "starting");
+    let program = object_store::program(profile, &step).await?;
+    step.doing("starting");
+    let part = object_store::start(profile, &program, ports)?;
+    state.parts.insert(object_store::NAME.to_owned(), part);
+    state.save(profile)?;
+    Ok(Some(step))
+}
+
+async fn await_object_store(
+    profile: &Profile,
+    state: &State,
+    step: Option<Step>,
+) -> anyhow::Result<()> {
+    let Some(part) = state.parts.get(object_store::NAME) else {
+        return Ok(());
+    };
+    object_store::ready(profile, &part.process, part.port).await?;
+    if let Some(step) = step {
+        step.done(format_args!("up on 127.0.0.1:{}", part.port));
+    }
+    Ok(())
 }
 
 async fn await_kafka(profile: &Profile, state: &State, step: Option<Step>) -> anyhow::Result<()> {

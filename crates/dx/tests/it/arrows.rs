@@ -8,6 +8,7 @@ use crate::workspace::METADATA;
 
 /// Which of our crates each may use. docs/ARCHITECTURE.md draws it.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("archive", &["events"]),
     ("chess", &[]),
     ("domain", &[]),
     ("telemetry", &[]),
@@ -17,6 +18,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("stream", &["telemetry"]),
     ("publisher", &["domain", "events"]),
     ("test-support", &["store"]),
+    (
+        "archiver",
+        &[
+            "archive",
+            "domain",
+            "events",
+            "service",
+            "store",
+            "stream",
+            "telemetry",
+        ],
+    ),
     (
         "ingestor",
         &[
@@ -33,7 +46,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         "query-api",
         &["chess", "domain", "service", "store", "telemetry"],
     ),
-    ("dx", &["chess", "domain", "events", "publisher", "store"]),
+    (
+        "dx",
+        &["archive", "chess", "domain", "events", "publisher", "store"],
+    ),
 ];
 
 /// What only tests may use besides.
@@ -41,6 +57,7 @@ const TEST_ARROWS: &[(&str, &[&str])] = &[
     ("store", &["test-support"]),
     ("stream", &["test-support"]),
     ("publisher", &["test-support"]),
+    ("archiver", &["test-support"]),
     ("ingestor", &["test-support"]),
     ("query-api", &["test-support"]),
     ("dx", &["test-support"]),
@@ -53,6 +70,9 @@ const WALLS: &[(&str, &[&str])] = &[
     ("diesel", &["store"]),
     ("diesel-async", &["store"]),
     ("actix-web", &["query-api", "service"]),
+    ("arrow", &["archive"]),
+    ("parquet", &["archive"]),
+    ("object_store", &["archive", "dx", "test-support"]),
     ("owlchess", &["chess"]),
 ];
 

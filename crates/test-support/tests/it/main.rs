@@ -1,9 +1,11 @@
 //! The databases and topics that other tests get, on the real servers of `cargo dx test`.
 
 use futures::future::join_all;
+use object_store::path::Path;
+use object_store::{ObjectStoreExt, PutMode, PutOptions};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use test_support::{TestDatabase, TestTopic};
+use test_support::{TestBucket, TestDatabase, TestTopic};
 use tokio_postgres::{Client, NoTls};
 
 async fn connect(url: &str) -> Result<Client, tokio_postgres::Error> {
@@ -72,4 +74,41 @@ async fn a_topic_has_its_partitions_at_once_and_goes_with_its_value() {
     );
     drop(topic);
     assert_eq!(partitions(brokers, name).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_test_gets_an_empty_bucket_in_which_a_key_is_created_once() {
+    let (bucket, other) = (TestBucket::create().await, TestBucket::create().await);
+    let key = Path::from("a/b");
+    let create = || PutOptions::from(PutMode::Create);
+    let client = bucket.client();
+    use object_store::ObjectStore;
+    client
+        .put_opts(&key, "first".into(), create())
+        .await
+        .unwrap();
+    let again = client.put_opts(&key, "second".into(), create()).await;
+    assert!(
+        matches!(again, Err(object_store::Error::AlreadyExists { .. })),
+        "{again:?}"
+    );
+    let read = client.get(&key).await.unwrap().bytes().await.unwrap();
+    assert_eq!(&read[..], b"first");
+    let elsewhere = other.client().get(&key).await;
+    assert!(
+        matches!(elsewhere, Err(object_store::Error::NotFound { .. })),
+        "{elsewhere:?}"
+    );
+}
+
+#[test]
+fn the_foreign_readers_are_there() {
+    let said = test_support::python()
+        .args([
+            "-c",
+            "import duckdb, pyarrow; print(duckdb.sql('SELECT 42').fetchone()[0])",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout).trim(), "42");
 }
