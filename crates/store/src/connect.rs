@@ -28,6 +28,9 @@ const WRITER_SETTINGS: &str = "-c plan_cache_mode=force_custom_plan";
 const READER_SETTINGS: &str = "-c default_transaction_read_only=on -c plan_cache_mode=force_generic_plan \
      -c enable_sort=off -c enable_bitmapscan=off -c jit=off";
 
+/// A session, for those who hand one on.
+pub type Session = AsyncPgConnection;
+
 /// Connects, with the configuration's timeouts set on the session.
 ///
 /// # Errors

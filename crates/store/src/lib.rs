@@ -24,7 +24,9 @@ pub mod migrate;
 pub mod partitions;
 pub mod pool;
 pub mod read;
+pub mod retention;
 pub mod schema;
+pub mod summaries;
 
 pub use config::{DatabaseConfig, PoolConfig};
 pub use error::{ConnectFailure, StoreError};

@@ -3,7 +3,8 @@
 //! A partition is made in a transaction of its own, before the batch that needs it, on a connection of its own: a plain table
 //! like the parent, then `ATTACH`. Neither waits behind readers of the parent, an advisory lock lets one process at a time try,
 //! and a short lock timeout keeps a long reader from stopping ingestion. `CREATE TABLE … PARTITION OF` inside a batch would
-//! fail under a race in spite of `IF NOT EXISTS`, and can deadlock.
+//! fail under a race in spite of `IF NOT EXISTS`, and can deadlock. The retention floor is looked at again under the advisory lock,
+//! which whoever raises it takes as well: no month below it is made by someone who read it a moment too early.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,9 +18,9 @@ use domain::EventTime;
 use crate::StoreError;
 
 /// The tables that are partitioned by the time a game ended.
-const PARTITIONED: [&str; 2] = ["games", "player_games"];
+pub(crate) const PARTITIONED: [&str; 2] = ["games", "player_games"];
 /// Serialises the making of partitions among all processes.
-const ADVISORY_LOCK: i64 = 0x6761_6d65_7061_7274;
+pub(crate) const ADVISORY_LOCK: i64 = 0x6761_6d65_7061_7274;
 
 /// A calendar month in UTC: the range of one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,7 +38,12 @@ impl Month {
     /// The month a calendar time falls into.
     #[must_use]
     pub fn of_datetime(time: DateTime<Utc>) -> Self {
-        let day = time.date_naive();
+        Self::of_day(time.date_naive())
+    }
+
+    /// The month of a day.
+    #[must_use]
+    pub fn of_day(day: NaiveDate) -> Self {
         Self {
             first_day: day.with_day(1).unwrap_or(day),
         }
@@ -49,6 +55,38 @@ impl Month {
         Self {
             first_day: self.first_day + Months::new(1),
         }
+    }
+
+    /// The month before this one.
+    #[must_use]
+    pub fn previous(self) -> Self {
+        Self {
+            first_day: self.first_day - Months::new(1),
+        }
+    }
+
+    /// The first day, which is also where the partition's range begins.
+    #[must_use]
+    pub fn first_day(self) -> NaiveDate {
+        self.first_day
+    }
+
+    /// The days, first to last.
+    pub fn days(self) -> impl Iterator<Item = NaiveDate> {
+        let end = self.next().first_day;
+        self.first_day.iter_days().take_while(move |day| *day < end)
+    }
+
+    /// The month of a partition's name, such as `games_y2026m11`.
+    pub(crate) fn of_partition(name: &str, table: &str) -> Option<Self> {
+        let (year, month) = name
+            .strip_prefix(table)?
+            .strip_prefix("_y")?
+            .split_once('m')?;
+        let (year, month) = (year.parse().ok()?, month.parse().ok()?);
+        let first_day = NaiveDate::from_ymd_opt(year, month, 1)?;
+        (Self { first_day }.suffix() == format!("y{year:04}m{month:02}"))
+            .then_some(Self { first_day })
     }
 
     /// The suffix of this month's partitions, such as `y2026m11`.
@@ -147,6 +185,7 @@ async fn make(
     let statements = format!(
         "BEGIN; SET LOCAL lock_timeout = '2s'; SELECT pg_advisory_xact_lock({ADVISORY_LOCK}); \
          DO $$ BEGIN \
+           IF EXISTS (SELECT 1 FROM retention_floor WHERE ended_at >= '{to} 00:00:00+00') THEN RETURN; END IF; \
            IF NOT EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = to_regclass('{name}')) THEN \
              CREATE TABLE IF NOT EXISTS {name} (LIKE {table} INCLUDING ALL); \
              ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ('{from} 00:00:00+00') TO ('{to} 00:00:00+00'); \

@@ -105,6 +105,58 @@ diesel::table! {
 }
 
 diesel::table! {
+    games_below_floor (game_id) {
+        game_id -> Text,
+        ended_at -> Timestamptz,
+        started_at -> Timestamptz,
+        game -> Text,
+        variant -> Text,
+        mode -> Text,
+        time_control -> Nullable<Text>,
+        region -> Nullable<Text>,
+        platform -> Nullable<Text>,
+        tournament -> Nullable<Text>,
+        start_position -> Nullable<Text>,
+        result -> Text,
+        winner -> Nullable<Text>,
+        termination -> Text,
+        opening_code -> Nullable<Text>,
+        opening_name -> Nullable<Text>,
+        move_count -> Int4,
+        incomplete -> Bool,
+        players -> Jsonb,
+        moves -> Bytea,
+        written_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    player_games_below_floor (player_id, ended_at, game_id) {
+        player_id -> Text,
+        ended_at -> Timestamptz,
+        game_id -> Text,
+        started_at -> Timestamptz,
+        role -> Text,
+        result -> Text,
+        opponents -> Array<Text>,
+        opponent_rating -> Nullable<Int4>,
+        rating -> Nullable<Int4>,
+        rating_after -> Nullable<Int4>,
+        game -> Text,
+        variant -> Text,
+        mode -> Text,
+        time_control -> Nullable<Text>,
+        region -> Nullable<Text>,
+        tournament -> Nullable<Text>,
+        termination -> Text,
+        opening_code -> Nullable<Text>,
+        opening_name -> Nullable<Text>,
+        move_count -> Int4,
+        incomplete -> Bool,
+    }
+}
+
+diesel::table! {
     dead_letters (pipeline, topic_id, partition, offset) {
         pipeline -> Text,
         topic_id -> Text,

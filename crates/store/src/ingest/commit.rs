@@ -12,7 +12,7 @@ use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::{EventTime, GameId, Reason};
 
-use super::rows;
+use super::rows::{self, Shelf};
 use super::{Batch, Counts, DeadLetter, IngestSession};
 use crate::StoreError;
 
@@ -79,7 +79,8 @@ pub(super) struct InsertedGame {
 }
 
 impl IngestSession {
-    /// Commits a batch. Finished games below `retention_floor` get their directory entry and nothing more.
+    /// Commits a batch. Finished games below `retention_floor` have no partition to go to: beside their directory entry their rows
+    /// are kept for the summaries, see [`crate::retention`].
     ///
     /// # Errors
     /// [`CommitError`]; after `SessionLost` and `Fenced` the session's claims on the partition are void.
@@ -121,17 +122,19 @@ async fn write(
         .map_err(CommitError::SessionLost)?;
     advance_checkpoint(connection, batch).await?;
     let split = write_directory(connection, batch).await?;
-    let stored = |game: &&super::Finished| {
-        !split.contains(game.game.id.as_str())
-            && retention_floor.is_none_or(|floor| game.game.ended_at >= floor)
-    };
-    let finished: Vec<&super::Finished> = batch.finished.iter().filter(stored).collect();
-    rows::insert_games(connection, &finished)
-        .await
-        .map_err(CommitError::of_statement)?;
-    rows::insert_player_games(connection, &finished)
-        .await
-        .map_err(CommitError::of_statement)?;
+    let (hot, below_floor): (Vec<_>, Vec<_>) = batch
+        .finished
+        .iter()
+        .filter(|finished| !split.contains(finished.game.id.as_str()))
+        .partition(|finished| retention_floor.is_none_or(|floor| finished.game.ended_at >= floor));
+    for (shelf, finished) in [(Shelf::Hot, hot), (Shelf::BelowFloor, below_floor)] {
+        rows::insert_games(connection, shelf, &finished)
+            .await
+            .map_err(CommitError::of_statement)?;
+        rows::insert_player_games(connection, shelf, &finished)
+            .await
+            .map_err(CommitError::of_statement)?;
+    }
     rows::delete_live_games(connection, batch)
         .await
         .map_err(CommitError::of_statement)?;

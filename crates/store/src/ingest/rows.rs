@@ -48,20 +48,40 @@ pub(super) async fn insert_directory(
     .await
 }
 
+/// Where finished games go.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shelf {
+    /// The partitioned tables.
+    Hot,
+    /// The tables for games that ended below the retention floor, on their way to the summaries.
+    BelowFloor,
+}
+
+impl Shelf {
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Hot => "",
+            Self::BelowFloor => "_below_floor",
+        }
+    }
+}
+
 pub(super) async fn insert_games(
     connection: &mut AsyncPgConnection,
+    shelf: Shelf,
     games: &[&Finished],
 ) -> QueryResult<()> {
     if games.is_empty() {
         return Ok(());
     }
-    sql_query(
-        "INSERT INTO games (game_id, ended_at, started_at, game, variant, mode, time_control, region, platform, tournament, \
+    let suffix = shelf.suffix();
+    sql_query(format!(
+        "INSERT INTO games{suffix} (game_id, ended_at, started_at, game, variant, mode, time_control, region, platform, tournament, \
          start_position, result, winner, termination, opening_code, opening_name, move_count, incomplete, players, moves) \
          SELECT * FROM UNNEST($1::text[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], \
          $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], \
          $16::text[], $17::int[], $18::bool[], $19::jsonb[], $20::bytea[])",
-    )
+    ))
     .bind::<Array<Text>, _>(column(games, |f| f.game.id.as_str()))
     .bind::<Array<Timestamptz>, _>(column(games, |f| f.game.ended_at.to_datetime()))
     .bind::<Array<Timestamptz>, _>(column(games, |f| f.game.started_at.to_datetime()))
@@ -134,14 +154,15 @@ impl<'a> Seat<'a> {
 
 pub(super) async fn insert_player_games(
     connection: &mut AsyncPgConnection,
+    shelf: Shelf,
     games: &[&Finished],
 ) -> QueryResult<()> {
     if games.is_empty() {
         return Ok(());
     }
-    let seats = Seat::all(games);
-    sql_query(
-        "INSERT INTO player_games (player_id, ended_at, game_id, started_at, role, result, opponents, opponent_rating, rating, \
+    let (seats, suffix) = (Seat::all(games), shelf.suffix());
+    sql_query(format!(
+        "INSERT INTO player_games{suffix} (player_id, ended_at, game_id, started_at, role, result, opponents, opponent_rating, rating, \
          rating_after, game, variant, mode, time_control, region, tournament, termination, opening_code, opening_name, \
          move_count, incomplete) \
          SELECT player_id, ended_at, game_id, started_at, role, result, string_to_array(opponents, E'\\x1f'), \
@@ -152,7 +173,7 @@ pub(super) async fn insert_player_games(
          $17::text[], $18::text[], $19::text[], $20::int[], $21::bool[]) \
          AS u(player_id, ended_at, game_id, started_at, role, result, opponents, opponent_rating, rating, rating_after, game, \
          variant, mode, time_control, region, tournament, termination, opening_code, opening_name, move_count, incomplete)",
-    )
+    ))
     .bind::<Array<Text>, _>(column(&seats, |s| s.player.id.as_str()))
     .bind::<Array<Timestamptz>, _>(column(&seats, |s| s.finished.game.ended_at.to_datetime()))
     .bind::<Array<Text>, _>(column(&seats, |s| s.finished.game.id.as_str()))
