@@ -21,6 +21,7 @@ pub mod manifest;
 pub mod record;
 pub mod settings;
 pub mod store;
+pub mod summaries;
 
 pub use chain::{Appended, Chain, Head, Link};
 pub use error::ArchiveError;

@@ -4,14 +4,15 @@
 //! of the one row. The digest of the whole file is not looked at, so everything that is read is bounded and checked for its form.
 
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, Scalar, StringArray};
 use arrow::compute::kernels::cmp;
 use bytes::Bytes;
 use chrono::NaiveDate;
-use futures::TryStreamExt as _;
 use futures::future::BoxFuture;
+use futures::{FutureExt as _, TryStreamExt as _};
 use parquet::arrow::arrow_reader::{ArrowPredicateFn, ArrowReaderOptions, RowFilter};
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
@@ -45,7 +46,12 @@ impl Summaries {
             let may_have_it =
                 |file: &&SummaryFile| *file.first <= *game_id && *game_id <= *file.last;
             for file in revision.manifest.games.iter().filter(may_have_it) {
-                if let Some(game) = look_into(&self.store, file, game_id).await? {
+                // A decoder may panic on bytes that nobody foresaw.
+                let looked = AssertUnwindSafe(look_into(&self.store, file, game_id)).catch_unwind();
+                let found = looked.await.unwrap_or_else(|_panic| {
+                    Err(ArchiveError::damaged(&file.key, "the decoder gave up"))
+                });
+                if let Some(game) = found? {
                     return Ok(Some(game));
                 }
             }
