@@ -1,1 +1,4 @@
 //! Every record of the topics into object storage, once, provably whole.
+
+pub mod retention;
+pub mod summaries;

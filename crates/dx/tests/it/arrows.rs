@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "archive",
             "domain",
             "events",
+            "publisher",
             "service",
             "store",
             "stream",

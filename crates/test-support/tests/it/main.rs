@@ -106,7 +106,7 @@ fn the_foreign_readers_are_there() {
     let said = test_support::python()
         .args([
             "-c",
-            "import duckdb, pyarrow; print(duckdb.sql('SELECT 42').fetchone()[0])",
+            "import duckdb, pyarrow; print(duckdb.sql('SELECT 42').fetchall()[0][0])",
         ])
         .output()
         .unwrap();

@@ -1,0 +1,78 @@
+//! The job `summaries`: every closed day's finished games and player rows, from PostgreSQL to Parquet.
+//!
+//! A pass looks which days are closed, which of them were written to since the last pass, and now and then at all of them; a day whose
+//! state in the database is another than its newest revision was made from is written again, whole, in one snapshot. Games that ended
+//! below the retention floor, where no table is any more, are merged into their day's newest revision.
+//!
+//! Several archivers may have the job switched on: a database lock lets one work at a time, and if that fails them the archive lets
+//! one publish a revision. A pass that fails is told and tried again; nothing it left behind counts.
+
+mod config;
+mod day;
+mod error;
+mod merge;
+mod pass;
+mod rows;
+
+use std::time::Duration;
+
+use archive::ArchiveStore;
+use archive::summaries::Summaries;
+use store::{DatabaseConfig, connect};
+use tokio_util::sync::CancellationToken;
+
+pub use config::SummariesConfig;
+pub use error::SummaryError;
+pub use pass::{Done, Pass};
+
+pub(crate) use day::{current_stamp, regions_of, write_day};
+pub(crate) use pass::{summarise_month, try_lock};
+pub(crate) use rows::{compare_games, compare_player_rows};
+
+/// Runs the job until shutdown. What fails is told and tried again.
+pub async fn run(
+    config: SummariesConfig,
+    database: DatabaseConfig,
+    store: ArchiveStore,
+    shutdown: CancellationToken,
+) {
+    let mut pass = Pass::new(config.clone(), Summaries::new(store));
+    let mut ticks = tokio::time::interval(config.every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let outcome = tokio::select! {
+            // A day that is cut short counts for nothing; the next start writes it.
+            () = shutdown.cancelled() => return,
+            outcome = once(&mut pass, &database) => outcome,
+        };
+        match outcome {
+            Ok(done) => done.tell(),
+            Err(error) => {
+                metrics::counter!("archiver_job_failures_total", "job" => "summaries").increment(1);
+                tracing::warn!(%error, "the summaries are not up to date; trying again later");
+            }
+        }
+    }
+}
+
+/// One pass over a session of its own.
+///
+/// # Errors
+/// [`SummaryError`]; what was published stands.
+pub async fn once(pass: &mut Pass, database: &DatabaseConfig) -> Result<Done, SummaryError> {
+    let mut connection = connect::establish(&patient(database)).await?;
+    pass.run(&mut connection).await
+}
+
+/// A session for statements that take as long as a month takes.
+pub(crate) fn patient(database: &DatabaseConfig) -> DatabaseConfig {
+    DatabaseConfig {
+        statement_timeout: Duration::ZERO,
+        idle_in_transaction_timeout: Duration::ZERO,
+        ..database.clone()
+    }
+}

@@ -1,0 +1,13 @@
+//! The archiver from outside: real PostgreSQL, real stores.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "everything here is a test or serves one"
+)]
+
+mod foreign_readers;
+mod history;
+mod places;
+mod retention;
+mod summaries;
