@@ -1,3 +1,7 @@
-//! The archiver's process.
+//! The archiver. See `archiver --help` and the library of the same name.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    archiver::cli::main()
+}
