@@ -4,7 +4,8 @@ use crate::events::{self, create, end, from_the_future, made, whole};
 use crate::history::History;
 
 const RETRY: (&str, &str) = ("INGESTOR__GAMES__STOPPED_RETRY", "1s");
-const NEXT: &str = "SELECT next_offset FROM stream_checkpoints WHERE partition = 0";
+const NEXT: &str =
+    "SELECT coalesce(max(next_offset), -1) FROM stream_checkpoints WHERE partition = 0";
 
 fn games(numbers: std::ops::Range<u32>) -> Vec<events::Record> {
     numbers

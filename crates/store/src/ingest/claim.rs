@@ -136,8 +136,12 @@ impl IngestSession {
         }
         let token = Uuid::new_v4();
         let scope = &request.scope;
+        // What a claim would have found is over. Records that can't be read or written show only when they come again: that
+        // note stays until a commit gets past them.
         sql_query(
-            "UPDATE stream_checkpoints SET token = $4, claimed_at = now(), stopped_reason = NULL, stopped_detail = NULL \
+            "UPDATE stream_checkpoints SET token = $4, claimed_at = now(), \
+             stopped_reason = CASE WHEN stopped_reason IN ('unreadable_run', 'batch_refused') THEN stopped_reason END, \
+             stopped_detail = CASE WHEN stopped_reason IN ('unreadable_run', 'batch_refused') THEN stopped_detail END \
              WHERE pipeline = $1 AND topic = $2 AND partition = $3",
         )
         .bind::<Text, _>(&scope.pipeline)

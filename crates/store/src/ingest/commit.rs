@@ -179,7 +179,9 @@ async fn advance_checkpoint(
          records = records + $8, applied = applied + $9, duplicates = duplicates + $10, late = late + $11, \
          undecodable = undecodable + $12, unsupported = unsupported + $13, key_mismatch = key_mismatch + $14, \
          invalid = invalid + $15, conflict = conflict + $16, orphan = orphan + $17, gap_overflow = gap_overflow + $18, \
-         split_key = split_key + $19 \
+         split_key = split_key + $19, \
+         stopped_reason = CASE WHEN next_offset = $6 THEN stopped_reason END, \
+         stopped_detail = CASE WHEN next_offset = $6 THEN stopped_detail END \
          WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND token = $4 AND next_offset = $5",
     )
     .bind::<Text, _>(&scope.pipeline)

@@ -71,7 +71,8 @@ pub async fn checkpoint_statuses(
 }
 
 impl IngestSession {
-    /// Notes that a partition is stopped until an operator acts. The next claim clears the note.
+    /// Notes that a partition is stopped until an operator acts. The note is cleared by a claim
+    /// that passes, or for records that can't be read or written by a commit that gets past them.
     ///
     /// # Errors
     /// [`StoreError`] when the statement fails.
