@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 
 /// Records in a log.
 const RECORDS: usize = 500;
-/// How many logs unless `DIFFERENTIAL_SEEDS` says otherwise: 150,000 records.
-const SEEDS: u64 = 300;
+/// How many logs unless `DIFFERENTIAL_SEEDS` says otherwise: 200,000 records.
+const SEEDS: u64 = 400;
 
 /// A record: key and value.
 type Record = (Option<Vec<u8>>, Option<Vec<u8>>);

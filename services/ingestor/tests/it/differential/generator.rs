@@ -129,7 +129,9 @@ pub(super) fn log(seed: u64, records: usize) -> Vec<Record> {
         random: StdRng::seed_from_u64(seed),
     };
     // A log leans to one kind of trouble, so that long clean games happen as well as storms.
-    let trouble = *[0.02, 0.1, 0.3, 0.8].choose(&mut generator.random).unwrap();
+    let trouble = *[0.01, 0.03, 0.1, 0.5]
+        .choose(&mut generator.random)
+        .unwrap();
     let games = generator.random.random_range(2..25);
     let mut plies = vec![0_u32; games];
     let mut log: Vec<Record> = Vec::with_capacity(records);
@@ -160,7 +162,7 @@ impl Generator {
         let troubled = self.chance(trouble);
         let kind = self.kind(*ply);
         let mut payload = self.payload(kind, ply);
-        let time = if self.chance(0.1) {
+        let time = if self.chance(trouble) {
             self.pick(&TIMES)
         } else {
             "2026-03-01T10:00:00Z"
@@ -212,9 +214,9 @@ impl Generator {
 
     fn kind(&mut self, ply: u32) -> &'static str {
         match self.random.random_range(0..100) {
-            0..25 if ply == 0 => "GameCreated",
+            0..60 if ply == 0 => "GameCreated",
             0..3 => "GameCreated",
-            95..97 => self.pick(&KINDS[3..7]),
+            92..97 => self.pick(&KINDS[3..7]),
             97 => self.pick(&KINDS),
             _ if self.chance(0.1) => "MovePlayed",
             _ => "MoveMade",
