@@ -24,6 +24,10 @@ pub const MAX_BYTES: u64 = 1 << 20;
 pub struct Sha256([u8; 32]);
 
 impl Sha256 {
+    pub(crate) fn from_digest(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+
     /// The digest of bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {

@@ -82,6 +82,12 @@ impl RecordBuffer {
             + self.headers.len() * size_of::<(Span, Span)>()
     }
 
+    /// The offset after its last record.
+    #[must_use]
+    pub fn next_offset(&self) -> Option<i64> {
+        self.entries.last().map(|entry| entry.offset + 1)
+    }
+
     /// A record by its place.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<Record<'_>> {

@@ -6,9 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use parquet::basic::Type;
 use parquet::bloom_filter::Sbbf;
-use parquet::file::metadata::{
-    ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
-};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::statistics::Statistics;
 
 use super::parquet_writer::leaf;
@@ -50,6 +48,14 @@ const EXPECTED: [(usize, &str, Type, i16, i16); 6] = [
 
 /// A Parquet file in an archive.
 pub struct ParquetFile {
+    source: Source,
+    groups: VecDeque<usize>,
+    open: Option<OpenGroup>,
+}
+
+/// The file itself: where it is, and what its footer says. Decoders stand apart from it, for they can't be shared between
+/// threads, and requests to the store are made while this is borrowed.
+struct Source {
     store: ArchiveStore,
     key: ObjectKey,
     size: u64,
@@ -57,14 +63,12 @@ pub struct ParquetFile {
     meta: ParquetMetaData,
     /// The end of the file, as far as it was fetched.
     tail: Bytes,
-    groups: VecDeque<usize>,
-    open: Option<OpenGroup>,
 }
 
 impl std::fmt::Debug for ParquetFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ParquetFile")
-            .field("key", &self.key)
+            .field("key", &self.source.key)
             .field("groups", &self.groups)
             .finish_non_exhaustive()
     }
@@ -111,20 +115,68 @@ impl ParquetFile {
             ParquetMetaDataReader::decode_metadata(&tail[from..tail.len() - 8])
                 .map_err(|error| ArchiveError::damaged(key, error.to_string()))
         })?;
-        let file = Self {
+        let source = Source {
             store: store.clone(),
             key: key.clone(),
             size,
             limits,
-            groups: (0..meta.num_row_groups()).collect(),
             meta,
             tail,
-            open: None,
         };
-        guarded(key, || file.check())?;
-        Ok(file)
+        guarded(key, || source.check())?;
+        Ok(Self {
+            groups: (0..source.meta.num_row_groups()).collect(),
+            source,
+            open: None,
+        })
     }
 
+    /// How many records the footer promises.
+    #[must_use]
+    pub fn rows(&self) -> i64 {
+        self.source.meta.file_metadata().num_rows()
+    }
+
+    pub(super) fn skip_below(&mut self, offset: i64) {
+        let meta = &self.source.meta;
+        self.groups.retain(|group| {
+            let statistics = meta.row_group(*group).column(leaf::OFFSET).statistics();
+            match statistics {
+                Some(Statistics::Int64(found)) => found.max_opt().is_none_or(|max| *max >= offset),
+                _ => true,
+            }
+        });
+    }
+
+    pub(super) async fn keep_key(&mut self, wanted: &[u8]) -> Result<()> {
+        let mut kept = VecDeque::new();
+        for group in std::mem::take(&mut self.groups) {
+            let column = self.source.meta.row_group(group).column(leaf::KEY);
+            if may_hold(column, wanted) && self.source.bloom_lets(group, wanted).await? {
+                kept.push_back(group);
+            }
+        }
+        self.groups = kept;
+        Ok(())
+    }
+
+    pub(super) async fn next_batch(&mut self) -> Result<Option<RecordBuffer>> {
+        loop {
+            if let Some(open) = &mut self.open {
+                if let Some(piece) = open.next_piece(&self.source.key)? {
+                    return Ok(Some(piece));
+                }
+                self.open = None;
+            }
+            let Some(group) = self.groups.pop_front() else {
+                return Ok(None);
+            };
+            self.open = Some(self.source.open_group(group).await?);
+        }
+    }
+}
+
+impl Source {
     /// Compares what the footer says with what this crate writes and a reader gives.
     fn check(&self) -> Result<()> {
         let fault = |detail: String| ArchiveError::damaged(&self.key, detail);
@@ -187,35 +239,6 @@ impl ParquetFile {
         }
     }
 
-    /// How many records the footer promises.
-    #[must_use]
-    pub fn rows(&self) -> i64 {
-        self.meta.file_metadata().num_rows()
-    }
-
-    pub(super) fn skip_below(&mut self, offset: i64) {
-        let meta = &self.meta;
-        self.groups.retain(|group| {
-            let statistics = meta.row_group(*group).column(leaf::OFFSET).statistics();
-            match statistics {
-                Some(Statistics::Int64(found)) => found.max_opt().is_none_or(|max| *max >= offset),
-                _ => true,
-            }
-        });
-    }
-
-    pub(super) async fn keep_key(&mut self, wanted: &[u8]) -> Result<()> {
-        let mut kept = VecDeque::new();
-        for group in std::mem::take(&mut self.groups) {
-            let column = self.meta.row_group(group).column(leaf::KEY);
-            if may_hold(column, wanted) && self.bloom_lets(group, wanted).await? {
-                kept.push_back(group);
-            }
-        }
-        self.groups = kept;
-        Ok(())
-    }
-
     /// Asks the bloom filter of the row group's keys; true where there is none.
     async fn bloom_lets(&self, group: usize, wanted: &[u8]) -> Result<bool> {
         let column = self.meta.row_group(group).column(leaf::KEY);
@@ -260,22 +283,8 @@ impl ParquetFile {
         fetch(&self.store, &self.key, range).await
     }
 
-    pub(super) async fn next_batch(&mut self) -> Result<Option<RecordBuffer>> {
-        loop {
-            if let Some(open) = &mut self.open {
-                if let Some(piece) = open.next_piece(&self.key)? {
-                    return Ok(Some(piece));
-                }
-                self.open = None;
-            }
-            let Some(group) = self.groups.pop_front() else {
-                return Ok(None);
-            };
-            self.open = Some(self.open_group(self.meta.row_group(group)).await?);
-        }
-    }
-
-    async fn open_group(&self, group: &RowGroupMetaData) -> Result<OpenGroup> {
+    async fn open_group(&self, group: usize) -> Result<OpenGroup> {
+        let group = self.meta.row_group(group);
         let ranges: Vec<Range<u64>> = LEAVES
             .iter()
             .map(|leaf| self.range(group.column(*leaf)))

@@ -4,7 +4,7 @@
 //! Rows go through small batches into a row group, and a row group is closed by rows, bytes and headers: each bounds what a
 //! reader needs at a time.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{
     ArrayRef, BinaryBuilder, Int32Array, Int32Builder, Int64Builder, ListArray, StringBuilder,
@@ -153,7 +153,9 @@ pub(super) struct ParquetWriter {
     rows: Rows,
     group_bytes: usize,
     group_headers: usize,
-    writer: ArrowWriter<Vec<u8>>,
+    /// Never locked: the lock lets a writer that is being filled stand in a future that moves between threads.
+    writer: Mutex<ArrowWriter<Vec<u8>>>,
+    written_bytes: usize,
     encoder_bytes: usize,
     encoded_bytes: usize,
 }
@@ -178,7 +180,8 @@ impl ParquetWriter {
             rows: Rows::default(),
             group_bytes: 0,
             group_headers: 0,
-            writer,
+            writer: Mutex::new(writer),
+            written_bytes: 0,
             encoder_bytes: 0,
             encoded_bytes: 0,
         })
@@ -202,15 +205,17 @@ impl ParquetWriter {
         self.group_bytes += self.rows.bytes;
         self.group_headers += self.rows.header_count();
         let batch = self.rows.take(self.partition)?;
-        self.writer.write(&batch).map_err(encode)?;
-        if self.writer.in_progress_rows() == 0 {
+        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner);
+        writer.write(&batch).map_err(encode)?;
+        if writer.in_progress_rows() == 0 {
             (self.group_bytes, self.group_headers) = (0, 0);
         } else if self.group_bytes >= GROUP_BYTES || self.group_headers >= GROUP_HEADERS {
-            self.writer.flush().map_err(encode)?;
+            writer.flush().map_err(encode)?;
             (self.group_bytes, self.group_headers) = (0, 0);
         }
-        self.encoder_bytes = self.writer.memory_size();
-        self.encoded_bytes = self.writer.bytes_written() + self.writer.in_progress_size();
+        self.encoder_bytes = writer.memory_size();
+        self.written_bytes = writer.bytes_written();
+        self.encoded_bytes = self.written_bytes + writer.in_progress_size();
         Ok(())
     }
 
@@ -220,12 +225,13 @@ impl ParquetWriter {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.rows.bytes + self.encoder_bytes + self.writer.bytes_written()
+        self.rows.bytes + self.encoder_bytes + self.written_bytes
     }
 
     pub(super) fn finish(mut self) -> Result<Vec<u8>> {
         self.encode_rows()?;
-        self.writer.into_inner().map_err(encode)
+        let writer = self.writer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        writer.into_inner().map_err(encode)
     }
 }
 
