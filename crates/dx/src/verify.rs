@@ -6,8 +6,11 @@
 //! read is the documents. Where the two disagree, one of them has misread them.
 //!
 //! All tables are read in one repeatable-read snapshot, and each partition's log is folded exactly up to the `next_offset` of
-//! that snapshot: the answer is right while the ingestor goes on working. One thread folds, partition after partition, so
-//! that the games of one partition are in memory at a time.
+//! that snapshot: the answer is right while the ingestor goes on working. Where Kafka has removed the beginning of a partition (its
+//! retention, or a hole that an operator has accepted), games that ended before are taken as the directory has them, games that
+//! may have begun before are left out, counters are lower bounds, and the report says so.
+//!
+//! One thread folds, partition after partition, so that the games of one partition are in memory at a time.
 
 mod about;
 mod database;

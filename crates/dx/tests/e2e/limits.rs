@@ -63,7 +63,7 @@ async fn a_stalled_database_pauses_reading_within_bounded_memory_and_the_member_
 
     let stalled = Stalled::begin(&history).await;
     let began = Instant::now();
-    history.succeed(&["simulate", "--games", "4000", "--seed", "32"]);
+    history.succeed(&["simulate", "--games", "2500", "--seed", "32"]);
     history
         .until_metric("ingest_paused_seconds", &[], |paused| paused > 0.0)
         .await;
