@@ -128,6 +128,22 @@ impl ArchiveError {
         }
     }
 
+    /// Whether the store has said no rather than nothing: keys, permissions or the bucket are at fault.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Store { source, .. } => matches!(
+                source,
+                object_store::Error::PermissionDenied { .. }
+                    | object_store::Error::Unauthenticated { .. }
+                    | object_store::Error::NotSupported { .. }
+                    | object_store::Error::NotImplemented { .. }
+            ),
+            Self::Missing { .. } | Self::NoPutIfAbsent { .. } | Self::Open { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Whether the object is named but not there, or there but not what it should be: what a checksum would find.
     #[must_use]
     pub fn is_damage(&self) -> bool {

@@ -70,6 +70,12 @@ impl ArchiveStore {
         &self.url
     }
 
+    /// Whether it is a directory of this machine: what fails there fails for a reason that waiting does not change.
+    #[must_use]
+    pub fn is_directory(&self) -> bool {
+        self.url.starts_with("file:")
+    }
+
     /// Whether a listing costs a request per page, so that fewer pages are worth some thought.
     pub(crate) fn lists_in_pages(&self) -> bool {
         self.lists_in_pages

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
-use crate::{accept_gap, run, sweep};
+use crate::{accept_gap, cat, copy_to_topic, ls, run, sweep, verify};
 
 /// Puts every record of Kafka's topics into object storage, each once, provably.
 ///
@@ -26,6 +26,14 @@ pub struct Cli {
 enum Command {
     /// Archive until told to stop (SIGTERM or SIGINT)
     Run,
+    /// Prove that the archive is whole and agrees with Kafka; names every object that is to blame
+    Verify(verify::Args),
+    /// Print records as NDJSON: those of one game, or a range of offsets
+    Cat(cat::Args),
+    /// Print the files that count, for whoever reads them with a tool of their own
+    Ls(ls::Args),
+    /// Fill an empty topic from the archive; a developer's tool, not a recovery
+    CopyToTopic(copy_to_topic::Args),
     /// Go on behind offsets that Kafka has removed before they were archived; they are lost, and that is recorded
     AcceptGap(accept_gap::Args),
     /// Remove files of attempts that never came to count, from a whole topic
@@ -57,6 +65,10 @@ async fn execute(cli: Cli) -> anyhow::Result<()> {
     let config = Config::load(cli.config.as_deref())?;
     match cli.command {
         Command::Run => Box::pin(run::run(config)).await,
+        Command::Verify(args) => Box::pin(verify::run(&config, args)).await,
+        Command::Cat(args) => Box::pin(cat::run(&config, args)).await,
+        Command::Ls(args) => ls::run(&config, args).await,
+        Command::CopyToTopic(args) => Box::pin(copy_to_topic::run(&config, args)).await,
         Command::AcceptGap(args) => accept_gap::run(&config, args).await,
         Command::Sweep(args) => sweep::run(&config, args).await,
         Command::CheckConfig => {

@@ -10,12 +10,18 @@
 //! `docs/ARCHIVE.md` has the layout as a contract; [`run`] reads as the story of a process.
 
 pub mod accept_gap;
+mod cat;
+mod chains;
 pub mod cli;
 pub mod config;
+mod copy_to_topic;
+pub mod kafka_tail;
 pub mod log;
+mod ls;
 pub mod metrics;
 pub mod raw;
-pub mod run;
-pub mod sweep;
 pub mod retention;
+pub mod run;
 pub mod summaries;
+pub mod sweep;
+mod verify;

@@ -58,6 +58,9 @@ fn open_directory(directory: &str) -> Result<LocalFileSystem, String> {
         }
         Err(error) => return Err(format!("making the directory: {error}")),
     }
+    if !std::path::Path::new(directory).is_dir() {
+        return Err("it is not a directory".to_owned());
+    }
     let store = LocalFileSystem::new_with_prefix(directory).map_err(|error| error.to_string())?;
     Ok(store.with_fsync(true))
 }

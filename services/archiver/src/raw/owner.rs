@@ -159,6 +159,7 @@ impl<L: Log + Clone> Owner<L> {
             // What still comes of the old start gives its memory back at once.
             loop {
                 tokio::select! {
+                    biased;
                     () = shutdown.cancelled() => return,
                     () = tokio::time::sleep_until(wake) => break,
                     event = inbox.recv() => if event.is_none() { return },
@@ -204,6 +205,7 @@ impl<L: Log + Clone> Owner<L> {
             })
         };
         let claimed = tokio::select! {
+            biased;
             claimed = claim => claimed?,
             () = shutdown.cancelled() => return Err(Left::Shutdown),
         };

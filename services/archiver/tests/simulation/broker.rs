@@ -57,23 +57,20 @@ impl Broker {
         log.published = (log.published + records).min(most);
     }
 
-    /// Removes records as retention does; the log's new first offset.
-    pub(crate) fn remove(&self, partition: usize, records: usize) -> i64 {
+    /// Removes records as retention does.
+    pub(crate) fn remove(&self, partition: usize, records: usize) {
         let log = &mut self.logs()[partition];
         log.removed = (log.removed + records).min(log.published);
-        let removed = log.removed;
-        self.truths[partition]
-            .end(removed)
-            .max(self.truths[partition].first())
     }
 
+    /// The log's first offset: of the oldest record, or where the next one goes if there is none.
     pub(crate) fn first(&self, partition: usize) -> i64 {
-        let removed = self.extent(partition).removed;
-        let truth = &self.truths[partition];
-        truth
-            .entries
-            .get(removed)
-            .map_or_else(|| truth.end(removed), |entry| entry.offset)
+        let (extent, truth) = (self.extent(partition), &self.truths[partition]);
+        if extent.removed < extent.published {
+            truth.entries[extent.removed].offset
+        } else {
+            truth.end(extent.removed)
+        }
     }
 }
 

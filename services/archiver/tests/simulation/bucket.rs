@@ -38,7 +38,7 @@ pub(crate) enum Mistake {
     PutCut,
     /// Whoever loses the race for a place reads its own link there.
     LoserReadsItsOwn,
-    /// A listing lacks the newest link.
+    /// A listing never has the newest link: nobody gets on.
     ListingLate,
 }
 
@@ -155,17 +155,17 @@ impl Bucket {
             }
             _ => bytes.clone(),
         };
-        objects.insert(
-            name.to_owned(),
-            (bytes.clone(), tokio::time::Instant::now()),
-        );
+        let entry = (bytes.clone(), tokio::time::Instant::now());
+        let before = objects
+            .insert(name.to_owned(), entry)
+            .map(|(before, _)| before);
         drop(objects);
         if name.starts_with("_manifests/") {
             self.story.note("link", name);
             self.judge.linked(name, &bytes, there, &self.contents());
         } else {
             self.story.note("put", name);
-            self.judge.stored(name, there, &bytes);
+            self.judge.stored(name, before.as_ref(), &bytes);
         }
         Ok(())
     }

@@ -27,6 +27,8 @@ struct Seen {
     named: BTreeSet<String>,
     /// What the log no longer had when a gap was accepted: below these offsets, by partition.
     given_up: BTreeMap<usize, i64>,
+    /// Where the log of each partition has begun, at some time: a chain may begin there.
+    beginnings: BTreeSet<(usize, i64)>,
     failure: Option<String>,
 }
 
@@ -61,10 +63,17 @@ impl Judge {
         self.seen().given_up.insert(partition, first);
     }
 
-    /// A file was written.
-    pub(crate) fn stored(&self, name: &str, there: bool, _bytes: &Bytes) {
-        if there && self.seen().named.contains(name) {
-            self.fail(format!("{name} was overwritten after a link had named it"));
+    /// The log of this partition begins at `first` now.
+    pub(crate) fn begins(&self, partition: usize, first: i64) {
+        self.seen().beginnings.insert((partition, first));
+    }
+
+    /// A file was written over what was there before, if anything. The same bytes again do no harm: a put that is tried twice.
+    pub(crate) fn stored(&self, name: &str, before: Option<&Bytes>, bytes: &Bytes) {
+        if before.is_some_and(|before| before != bytes) && self.seen().named.contains(name) {
+            self.fail(format!(
+                "{name} was overwritten with other bytes after a link had named it"
+            ));
         }
     }
 
@@ -113,7 +122,7 @@ impl Judge {
         if !name.ends_with(&format!("/{partition:05}/{seq:020}.json")) {
             return Err("it stands at another's place".into());
         }
-        let expected = self.previous(name, seq, truth)?;
+        let expected = self.previous(name, seq, partition, start)?;
         if (start, link["previous_sha256"].clone()) != expected {
             return Err(format!("it begins at {start}, expected {expected:?}"));
         }
@@ -156,9 +165,17 @@ impl Judge {
     }
 
     /// Where a link has to begin, and the hash it has to carry.
-    fn previous(&self, name: &str, seq: i64, truth: &Truth) -> Result<(i64, Value), String> {
+    fn previous(
+        &self,
+        name: &str,
+        seq: i64,
+        partition: usize,
+        start: i64,
+    ) -> Result<(i64, Value), String> {
         if seq == 0 {
-            return Ok((truth.first(), Value::Null));
+            let first = self.truths[partition].first();
+            let begins = start == first || self.seen().beginnings.contains(&(partition, start));
+            return Ok((if begins { start } else { first }, Value::Null));
         }
         let place = name.rsplit_once('/').map_or("", |(folder, _)| folder);
         let seen = self.seen();
@@ -178,11 +195,13 @@ impl Judge {
             let ours = links
                 .iter()
                 .filter(|(name, _)| name.contains(&of_partition));
-            let mut end = truth.first();
+            let mut end = None;
             for (name, bytes) in ours {
                 let link: Value =
                     serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-                if objects.get(name) != Some(bytes) || number(&link, "start")? != end {
+                if objects.get(name) != Some(bytes)
+                    || end.is_some_and(|end| Ok(end) != number(&link, "start"))
+                {
                     return Err(format!(
                         "{name} was changed, or does not follow the one before"
                     ));
@@ -190,12 +209,12 @@ impl Judge {
                 // Whole once more: nothing may have touched the files since.
                 self.judge_link(name, bytes, objects)
                     .map_err(|failure| format!("{name}: {failure}"))?;
-                end = number(&link, "end")?;
+                end = Some(number(&link, "end")?);
             }
-            if end != truth.end(truth.entries.len()) {
+            let expected = truth.end(truth.entries.len());
+            if end != Some(expected) {
                 return Err(format!(
-                    "partition {partition} is archived up to {end}, expected {}",
-                    truth.end(truth.entries.len())
+                    "partition {partition} is archived up to {end:?}, expected {expected}"
                 ));
             }
         }

@@ -175,5 +175,5 @@ finds! {
     a_put_that_is_lost_is_found: PutLost,
     a_put_that_is_cut_is_found: PutCut,
     a_loser_that_believes_it_has_won_is_found: LoserReadsItsOwn,
-    a_listing_that_lacks_the_newest_link_is_found_or_harmless: ListingLate,
+    a_listing_that_never_has_the_newest_link_is_found: ListingLate,
 }

@@ -212,7 +212,9 @@ impl World {
         }
         if chance.rarely(self.plan.retention) {
             let partition = chance.index(self.plan.partitions);
-            let first = self.broker.remove(partition, chance.index(20));
+            self.broker.remove(partition, chance.index(20));
+            let first = self.broker.first(partition);
+            self.bucket.judge.begins(partition, first);
             self.bucket
                 .story
                 .note("retention", format!("{partition} begins at {first}"));
