@@ -14,7 +14,9 @@
 
 pub mod chain;
 pub mod columns;
+pub mod compaction;
 mod error;
+pub mod expiry;
 pub mod files;
 pub mod keys;
 pub mod log;

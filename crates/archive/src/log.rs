@@ -1,7 +1,8 @@
 //! The log as one: the archive, and behind its end what Kafka still has.
 //!
 //! A partition's records come in offset order from any offset on. Where the archive ends is looked up, not assumed: while a reader
-//! is on its way the archive grows and Kafka forgets, and either side stands in for the other.
+//! is on its way the archive grows and Kafka forgets, and either side stands in for the other. Where links are compacted, the compaction's
+//! files are read; what has expired on purpose is passed over.
 
 mod merge;
 mod search;
@@ -9,6 +10,8 @@ mod search;
 pub(crate) mod testing;
 
 use crate::chain::{Chain, Links, Place};
+use crate::compaction::Compactions;
+use crate::expiry::Expiries;
 use crate::files::ReadLimits;
 use crate::manifest::Gap;
 use crate::record::RecordBuffer;
@@ -74,6 +77,8 @@ pub struct LogReader<T> {
     limits: ReadLimits,
     position: i64,
     source: Source,
+    /// Below this offset compactions hold the records.
+    compacted_end: Option<i64>,
 }
 
 impl<T> std::fmt::Debug for LogReader<T> {
@@ -95,6 +100,7 @@ impl<T: LogTail> LogReader<T> {
             limits,
             position: offset,
             source: Source::Unknown,
+            compacted_end: None,
         }
     }
 
@@ -114,9 +120,25 @@ impl<T: LogTail> LogReader<T> {
                 Source::Unknown => self.source = self.find().await?,
                 Source::Archive(links, open) => {
                     if let Some(reader) = open {
-                        if let Some(records) = reader.next_block().await? {
-                            self.position = records.next_offset().unwrap_or(self.position);
-                            return Ok(Some(Stretch::Records(records)));
+                        match reader.next_block().await {
+                            Ok(Some(records)) => {
+                                self.position = records.next_offset().unwrap_or(self.position);
+                                return Ok(Some(Stretch::Records(records)));
+                            }
+                            Ok(None) => {}
+                            // Compacted and removed since it was opened: others have the records.
+                            Err(ArchiveError::Missing { .. })
+                                if was_compacted(
+                                    &self.chain,
+                                    self.compacted_end,
+                                    self.position,
+                                )
+                                .await? =>
+                            {
+                                self.source = Source::Unknown;
+                                continue;
+                            }
+                            Err(error) => return Err(error),
                         }
                         self.position = self.position.max(reader.end());
                         *open = None;
@@ -125,12 +147,19 @@ impl<T: LogTail> LogReader<T> {
                         self.source = Source::Tail;
                         continue;
                     };
-                    let manifest = link.manifest;
+                    let mut manifest = link.manifest;
                     let start = manifest.start.max(self.position);
                     if let Some(gap) = manifest.gap {
                         self.position = manifest.end;
                         let end = manifest.end;
                         return Ok(Some(Stretch::Gap { start, end, gap }));
+                    }
+                    if self.compacted_end.is_some_and(|end| start < end) {
+                        let compactions = Compactions::of(&self.chain);
+                        if let Some(compaction) = compactions.covering(start).await? {
+                            *links = self.chain.links(compaction.last_link + 1);
+                            manifest = compaction.to_manifest();
+                        }
                     }
                     let reader = ManifestReader::new(
                         self.chain.store().clone(),
@@ -155,6 +184,10 @@ impl<T: LogTail> LogReader<T> {
 
     /// Where the position lies.
     async fn find(&mut self) -> Result<Source> {
+        if let Some(expiry) = Expiries::of(&self.chain).newest().await? {
+            self.position = self.position.max(expiry.end);
+        }
+        self.compacted_end = Compactions::of(&self.chain).head().await?.end;
         let place = self.chain.locate(self.position).await?;
         let seq = match place {
             Place::Before => 0,
@@ -191,6 +224,12 @@ impl<T: LogTail> LogReader<T> {
         let partition = self.chain.id().partition;
         ArchiveError::Log { partition, reason }
     }
+}
+
+/// Whether compactions hold a position now, and did not when they ended at `known`.
+async fn was_compacted(chain: &Chain, known: Option<i64>, position: i64) -> Result<bool> {
+    let end = Compactions::of(chain).head().await?.end;
+    Ok(end > known && end.is_some_and(|end| position < end))
 }
 
 enum Tail {

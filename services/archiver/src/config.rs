@@ -9,10 +9,14 @@ use std::sync::Arc;
 use archive::{FileFormat, Region, StoreSettings, TopicName};
 use serde::Deserialize;
 use service::config::{self, ConfigFaults};
+use store::DatabaseConfig;
 use stream::{ConsumerConfig, GroupProtocol};
 use telemetry::TelemetryConfig;
 
+use crate::compact::CompactConfig;
 use crate::raw::{RawPolicy, Rotation};
+use crate::retention::RetentionConfig;
+use crate::summaries::SummariesConfig;
 
 /// The whole configuration. `deploy/config/archiver.example.toml` shows every key with its default.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,6 +30,18 @@ pub struct Config {
     /// The job that archives topics.
     #[serde(default)]
     pub raw: RawConfig,
+    /// The database of the history, for the jobs that need it.
+    #[serde(default)]
+    pub database: Option<DatabaseConfig>,
+    /// The job that writes days of finished games.
+    #[serde(default)]
+    pub summaries: SummariesConfig,
+    /// The job that takes old months out of the database.
+    #[serde(default)]
+    pub retention: RetentionConfig,
+    /// The job that makes few large files of many small ones.
+    #[serde(default)]
+    pub compact: CompactConfig,
     /// The listener for health and metrics.
     #[serde(default)]
     pub health: HealthConfig,
@@ -211,6 +227,15 @@ impl Config {
         let kafka = self.kafka.consumer("topic").faults();
         faults.extend(config::in_section("kafka", kafka));
         faults.extend(config::in_section("raw", self.raw.faults()));
+        faults.extend(config::in_section("summaries", self.summaries.faults()));
+        faults.extend(config::in_section("retention", self.retention.faults()));
+        faults.extend(config::in_section("compact", self.compact.faults()));
+        if let Some(database) = &self.database {
+            faults.extend(config::in_section("database", database.faults()));
+        } else if self.summaries.enabled || self.retention.enabled {
+            let problem = "is needed by the jobs summaries and retention";
+            faults.push(("database.url".to_owned(), problem.to_owned()));
+        }
         faults.extend(config::in_section("telemetry", self.telemetry.faults()));
         faults
     }
@@ -250,6 +275,8 @@ mod tests {
             jail.set_env("ARCHIVER__KAFKA__BROKERS", " ");
             jail.set_env("ARCHIVER__RAW__TOPICS", "[\"a b\"]");
             jail.set_env("ARCHIVER__RAW__FROMAT", "csv");
+            jail.set_env("ARCHIVER__RETENTION__ENABLED", "true");
+            jail.set_env("ARCHIVER__COMPACT__ZSTD_LEVEL", "20");
             let faults = Config::load(None).unwrap_err().to_string();
             for part in [
                 "STORE__URL",
@@ -258,6 +285,8 @@ mod tests {
                 "KAFKA__BROKERS",
                 "a b",
                 "fromat",
+                "DATABASE__URL",
+                "COMPACT__ZSTD_LEVEL",
             ] {
                 assert!(faults.contains(part), "{part} in {faults}");
             }

@@ -7,11 +7,12 @@
 
 mod config;
 mod month;
+mod raw;
 
 use std::collections::BTreeSet;
 
-use archive::ArchiveStore;
 use archive::summaries::Summaries;
+use archive::{ArchiveStore, TopicName};
 use chrono::{DateTime, Utc};
 use store::partitions::{self, Month};
 use store::{DatabaseConfig, connect, retention};
@@ -21,6 +22,34 @@ use crate::summaries::{SummariesConfig, SummaryError, patient, summarise_month, 
 
 pub use config::RetentionConfig;
 pub use month::{RetentionError, Unproven};
+pub use raw::expire;
+
+/// Lets go of raw records of old days until shutdown, where the configuration says so. Needs no database.
+pub async fn run_raw(
+    config: RetentionConfig,
+    topics: Vec<TopicName>,
+    store: ArchiveStore,
+    shutdown: CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(config.every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        for topic in &topics {
+            let outcome = tokio::select! {
+                () = shutdown.cancelled() => return,
+                outcome = expire(&store, topic, config.raw_days, Utc::now()) => outcome,
+            };
+            if let Err(error) = outcome {
+                crate::jobs::failed("retention");
+                tracing::warn!(%error, %topic, "old records are not let go; trying again later");
+            }
+        }
+    }
+}
 
 /// Runs the job until shutdown. What fails is told and tried again.
 pub async fn run(
@@ -43,7 +72,7 @@ pub async fn run(
             outcome = pass(&config, &summing_up, &database, &summaries) => outcome,
         };
         if let Err(error) = outcome {
-            metrics::counter!("archiver_job_failures_total", "job" => "retention").increment(1);
+            crate::jobs::failed("retention");
             tracing::warn!(%error, "retention is not done; trying again later");
         }
     }
@@ -91,7 +120,7 @@ pub async fn pass(
     for month in due(&tables.detached) {
         month::prove(summaries, summing_up.limits(), &mut connection, month).await?;
         retention::drop_detached(&mut connection, month).await?;
-        metrics::counter!("archiver_months_dropped_total").increment(1);
+        metrics::counter!("archive_months_dropped_total").increment(1);
         dropped.push(month);
     }
     Ok(dropped)

@@ -10,6 +10,7 @@ use archive::ArchiveStore;
 use service::{HealthState, Shutdown, health, redacted};
 
 use crate::config::Config;
+use crate::jobs;
 use crate::metrics;
 use crate::raw::{self, RawJob};
 
@@ -32,11 +33,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let listener = tokio::spawn(listener);
     let store = ArchiveStore::open(&config.store)?;
     if usable(&store, &health, &shutdown).await? {
+        let mut others = jobs::spawn(&config, &store, &shutdown)?;
         if config.raw.enabled {
             raw::run(raw_job(&config, store)?, &health, &shutdown).await?;
         } else {
             shutdown.requested().await;
         }
+        others.shutdown().await;
     }
     listener.await??;
     tracing::info!("ended");
@@ -79,7 +82,8 @@ async fn usable(
             }
             Err(error) => error,
         };
-        if !error.is_transient() || began.elapsed() >= STORE_PATIENCE {
+        let for_good = !error.is_transient() || error.is_refusal() || store.is_directory();
+        if for_good || began.elapsed() >= STORE_PATIENCE {
             return Err(error).with_context(|| format!("the store {} can't be used", store.url()));
         }
         tracing::warn!(%error, "waiting for the store");

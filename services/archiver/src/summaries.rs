@@ -52,7 +52,7 @@ pub async fn run(
         match outcome {
             Ok(done) => done.tell(),
             Err(error) => {
-                metrics::counter!("archiver_job_failures_total", "job" => "summaries").increment(1);
+                crate::jobs::failed("summaries");
                 tracing::warn!(%error, "the summaries are not up to date; trying again later");
             }
         }

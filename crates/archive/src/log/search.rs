@@ -5,6 +5,8 @@ use std::ops::{Range, RangeInclusive};
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use crate::chain::{Chain, Place};
+use crate::compaction::Compactions;
+use crate::expiry::Expiries;
 use crate::files::{FileReader, ReadLimits};
 use crate::keys::RawFolder;
 use crate::manifest::FileEntry;
@@ -51,11 +53,30 @@ pub async fn records_of_key(
         Place::In(link) => link.manifest.seq,
         Place::Beyond => return Ok(searched),
     };
-    let mut links = futures::stream::iter(first..=last)
-        .map(|seq| chain.read(seq))
+    let expired = Expiries::of(chain).newest().await?;
+    let compactions = Compactions::of(chain);
+    let head = compactions.head().await?;
+    let first = first.max(expired.map_or(0, |expiry| expiry.links));
+    // Few and large below the compactions' end, many and small above it.
+    let mut compacted = Vec::new();
+    let mut next = first;
+    while next < head.next_link {
+        let start = chain.read(next).await?.manifest.start.max(offsets.start);
+        let Some(compaction) = compactions.covering(start).await? else {
+            break;
+        };
+        next = compaction.last_link + 1;
+        compacted.push(compaction.to_manifest());
+        if start >= offsets.end {
+            break;
+        }
+    }
+    let links = futures::stream::iter(next..=last)
+        .map(|seq| async move { Ok::<_, ArchiveError>(chain.read(seq).await?.manifest) })
         .buffered(LINKS_AT_A_TIME);
-    while let Some(link) = links.try_next().await? {
-        let manifest = link.manifest;
+    let compacted = futures::stream::iter(compacted.into_iter().map(Ok));
+    let mut manifests = std::pin::pin!(compacted.chain(links));
+    while let Some(manifest) = manifests.try_next().await? {
         if manifest.start >= offsets.end {
             break;
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-/// The job `retention`. It needs the database, and the archive to prove months by.
+/// The job `retention`. For months it needs the database, and the archive to prove them by.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetentionConfig {
@@ -17,6 +17,8 @@ pub struct RetentionConfig {
     pub months_ahead: u32,
     /// How many months stay in PostgreSQL, the current one included; 0 for all.
     pub hot_months: u32,
+    /// How many days of raw records stay in the archive, today included; 0 keeps them for ever, as an archive should.
+    pub raw_days: u32,
     /// How long detaching and dropping a month wait for those who use it. Nobody waits for them; they come again at the next look.
     #[serde(with = "humantime_serde")]
     pub lock_timeout: Duration,
@@ -29,6 +31,7 @@ impl Default for RetentionConfig {
             every: Duration::from_secs(3_600),
             months_ahead: 3,
             hot_months: 0,
+            raw_days: 0,
             lock_timeout: Duration::from_secs(2),
         }
     }

@@ -85,8 +85,8 @@ pub(super) async fn publish(
                 rows(archive::summaries::Kind::Games),
                 rows(archive::summaries::Kind::Players),
             );
-            metrics::counter!("archiver_summary_revisions_total").increment(1);
-            metrics::counter!("archiver_summary_games_total").increment(games);
+            metrics::counter!("archive_summary_revisions_total").increment(1);
+            metrics::counter!("archive_summary_games_total").increment(games);
             tracing::info!(
                 day = %day.day, region = %day.region, revision = manifest.revision.get(), games, player_rows = players,
                 "wrote a day's summaries"

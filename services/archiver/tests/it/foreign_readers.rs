@@ -3,6 +3,9 @@
 use archiver::summaries::once;
 use serde_json::{Value, json};
 
+use archive::FileFormat;
+
+use crate::chain::{self, said};
 use crate::history::{History, won_game};
 use crate::places::{self, Place};
 use crate::summaries::new_pass;
@@ -69,17 +72,79 @@ async fn duckdb_reads_the_summaries() {
 async fn pyarrow_reads_the_summaries_of_both_stores() {
     for place in places::both().await {
         summed_up(&place).await;
-        let arguments: Vec<String> = match &place {
-            Place::Directory(folder) => vec![folder.path().display().to_string()],
-            Place::Bucket(bucket) => vec![
-                bucket.name().to_owned(),
-                bucket.endpoint().to_owned(),
-                bucket.access_key().to_owned(),
-                bucket.secret_key().to_owned(),
-            ],
-        };
+        let arguments = arguments(&place);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let script = include_str!("foreign_readers/summaries_pyarrow.py");
         assert_eq!(answer(script, &arguments), expected());
+    }
+}
+
+/// Two links: games by region and hour, one of them over both, and a body that nobody can read.
+async fn archived(place: &Place, format: FileFormat) {
+    let store = place.open();
+    let mut poison = said(12, "2026-11-18T10:59:00Z", "eu", "g-1");
+    poison.body = "poison".to_owned();
+    let links = [
+        vec![
+            said(10, "2026-11-18T10:00:00Z", "eu", "g-1"),
+            said(11, "2026-11-18T10:00:01Z", "us", "g-2"),
+            poison,
+        ],
+        vec![
+            said(13, "2026-11-18T11:00:00Z", "eu", "g-1"),
+            said(14, "2026-11-18T11:00:00.5Z", "eu", "g-1"),
+        ],
+    ];
+    for link in &links {
+        chain::append(&store, format, link).await;
+    }
+}
+
+fn expected_of_raw() -> Value {
+    json!({
+        "by_region_and_hour": [["eu", "2026-11-18", "10", 2], ["eu", "2026-11-18", "11", 2], ["us", "2026-11-18", "10", 1]],
+        "of_g_1": [[10, "MoveMade", 10], [13, "MoveMade", 13], [14, "MoveMade", 14]],
+        "unreadable": [[12, "poison"]],
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn duckdb_reads_the_records_of_both_forms() {
+    for (format, reader) in [
+        (FileFormat::Parquet, "parquet"),
+        (FileFormat::Jsonl, "jsonl"),
+    ] {
+        let place = Place::directory();
+        archived(&place, format).await;
+        let Place::Directory(folder) = &place else {
+            unreachable!()
+        };
+        let folder = folder.path().display().to_string();
+        let script = include_str!("foreign_readers/raw_duckdb.py");
+        assert_eq!(answer(script, &[&folder, reader]), expected_of_raw());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pyarrow_reads_the_records_of_both_stores() {
+    for place in places::both().await {
+        archived(&place, FileFormat::Parquet).await;
+        let arguments = arguments(&place);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let script = include_str!("foreign_readers/raw_pyarrow.py");
+        assert_eq!(answer(script, &arguments), expected_of_raw());
+    }
+}
+
+/// Where a store is, as the scripts for pyarrow take it.
+fn arguments(place: &Place) -> Vec<String> {
+    match place {
+        Place::Directory(folder) => vec![folder.path().display().to_string()],
+        Place::Bucket(bucket) => vec![
+            bucket.name().to_owned(),
+            bucket.endpoint().to_owned(),
+            bucket.access_key().to_owned(),
+            bucket.secret_key().to_owned(),
+        ],
     }
 }

@@ -6,6 +6,8 @@
     reason = "everything here is a test or serves one"
 )]
 
+mod chain;
+mod compact;
 mod foreign_readers;
 mod history;
 mod places;
