@@ -227,6 +227,26 @@ mod tests {
     }
 
     #[test]
+    fn a_months_days_are_its_own_and_its_partition_is_known_by_its_name() {
+        let february = month("2028-02-10T00:00:00Z");
+        assert_eq!(february.days().count(), 29);
+        assert_eq!(february.next().previous(), february);
+        assert_eq!(
+            Month::of_partition("games_y2028m02", "games"),
+            Some(february)
+        );
+        for other in [
+            "games_y2028m2",
+            "games_y2028m13",
+            "player_games_y2028m02",
+            "games_below_floor",
+            "games",
+        ] {
+            assert_eq!(Month::of_partition(other, "games"), None, "{other}");
+        }
+    }
+
+    #[test]
     fn a_leap_day_is_in_february() {
         assert_eq!(month("2028-02-29T12:00:00Z").to_string(), "2028-02");
     }
