@@ -14,7 +14,7 @@ const TAIL_BYTES: u64 = 4 << 20;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// kafka, postgres, ingestor, query-api; the second ingestor is ingestor-2
+    /// kafka, postgres, object-store, ingestor, query-api, archiver; the second ingestor is ingestor-2
     part: String,
     /// Go on showing what is added, until Ctrl-C
     #[arg(short, long)]

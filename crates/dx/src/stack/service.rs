@@ -28,6 +28,7 @@ const CURSOR_SECRET: &str = "cursors of a local stack";
 enum Service {
     Ingestor,
     QueryApi,
+    Archiver,
 }
 
 #[derive(Debug, clap::Args)]
@@ -49,6 +50,7 @@ impl Service {
         match self {
             Self::Ingestor => "ingestor",
             Self::QueryApi => "query-api",
+            Self::Archiver => "archiver",
         }
     }
 
@@ -56,6 +58,7 @@ impl Service {
         match self {
             Self::Ingestor => ports.ingestor,
             Self::QueryApi => ports.query_api,
+            Self::Archiver => ports.archiver,
         }
     }
 
@@ -75,8 +78,38 @@ impl Service {
                     ("QUERY_API__CURSOR__SECRET", CURSOR_SECRET.to_owned()),
                 ]
             }
+            Self::Archiver => archiver_environment(endpoints, listen),
         }
     }
+}
+
+fn archiver_environment(endpoints: &Endpoints, listen: String) -> Vec<(&'static str, String)> {
+    let mut environment = vec![
+        ("ARCHIVER__STORE__URL", endpoints.archive.url.clone()),
+        ("ARCHIVER__KAFKA__BROKERS", endpoints.kafka.clone()),
+        (
+            "ARCHIVER__RAW__TOPICS",
+            format!("[\"{}\"]", endpoints.topic),
+        ),
+        // A developer wants to see files sooner than production does.
+        ("ARCHIVER__RAW__ROTATION__AGE", "15s".to_owned()),
+        ("ARCHIVER__DATABASE__URL", endpoints.postgres.clone()),
+        ("ARCHIVER__SUMMARIES__ENABLED", "true".to_owned()),
+        ("ARCHIVER__HEALTH__LISTEN", listen),
+    ];
+    if let Some(s3) = &endpoints.archive.s3 {
+        environment.extend([
+            ("ARCHIVER__STORE__ENDPOINT", s3.endpoint.clone()),
+            ("ARCHIVER__STORE__REGION", s3.region.to_owned()),
+            ("ARCHIVER__STORE__ACCESS_KEY_ID", s3.access_key.to_owned()),
+            (
+                "ARCHIVER__STORE__SECRET_ACCESS_KEY",
+                s3.secret_key.to_owned(),
+            ),
+            ("ARCHIVER__STORE__ALLOW_HTTP", "true".to_owned()),
+        ]);
+    }
+    environment
 }
 
 /// Builds a service and runs it.
@@ -138,6 +171,29 @@ pub(crate) async fn run(profile: &Profile, args: &Args) -> anyhow::Result<()> {
     let mut command = Command::new(&program);
     mark(command.arg("run").envs(environment), &profile.dir);
     become_it(command)
+}
+
+/// Runs a subcommand of a service as a child, its output going where ours goes, and waits for it.
+///
+/// # Errors
+/// It does not build, cannot be started, or fails.
+pub(crate) async fn ask_archiver(profile: &Profile, args: &[&str]) -> anyhow::Result<()> {
+    let service = Service::Archiver;
+    let program = build::binary(&profile.root, service.package())?;
+    let endpoints = profile.endpoints()?;
+    let port = service.preferred_port(&profile.preferred);
+    let mut command = Command::new(&program);
+    command
+        .args(args)
+        .envs(service.environment(&endpoints, port));
+    mark(&mut command, &profile.dir);
+    let status = tokio::process::Command::from(command)
+        .kill_on_drop(true)
+        .status()
+        .await
+        .context("cannot start the archiver")?;
+    anyhow::ensure!(status.success(), "archiver {} failed", args.join(" "));
+    Ok(())
 }
 
 /// Replaces this process by the command; returns only if that fails.

@@ -103,6 +103,11 @@ impl State {
         self.running(name).map(|part| part.process.clone())
     }
 
+    /// Where the living part of this name listens.
+    pub(crate) fn port(&self, name: &str) -> Option<u16> {
+        self.running(name).map(|part| part.port)
+    }
+
     /// Kills everything but the servers, stopped processes included.
     pub(crate) fn kill_services(&self) {
         let servers = super::SERVERS;

@@ -67,7 +67,7 @@ pub(super) async fn ensure(brokers: &str, topic: &str, partitions: i32) -> anyho
 ///
 /// # Errors
 /// No such topic, or Kafka does not answer.
-pub(super) async fn end_offsets(brokers: &str, topic: &str) -> anyhow::Result<Vec<i64>> {
+pub(crate) async fn end_offsets(brokers: &str, topic: &str) -> anyhow::Result<Vec<i64>> {
     let topic = topic.to_owned();
     on_consumer(brokers, move |consumer| {
         let metadata = consumer.fetch_metadata(Some(&topic), PATIENCE)?;
