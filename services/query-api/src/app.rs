@@ -3,9 +3,9 @@
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
-use actix_web::{App, Error, web};
+use actix_web::{App, Error, HttpResponse, web};
 use service::http::{RequestLimits, observe, resource, unknown_route};
-use service::{HealthState, health};
+use service::{HealthState, Problem, health};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::routes::openapi::Document;
@@ -60,17 +60,9 @@ pub fn app(
 }
 
 fn mount(config: &mut web::ServiceConfig) {
+    games(config);
+    players(config);
     config
-        .service(resource(
-            "/v1/games/{id}",
-            web::get().to(games::get::get),
-            web::head().to(games::get::get),
-        ))
-        .service(resource(
-            "/v1/players/{id}/games",
-            web::get().to(players::games::list),
-            web::head().to(players::games::list),
-        ))
         .service(resource(
             "/openapi.json",
             web::get().to(openapi::get),
@@ -83,4 +75,80 @@ fn mount(config: &mut web::ServiceConfig) {
         ))
         .service(SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json")))
         .configure(health::routes);
+}
+
+/// The routes of games. Words come before ids: no game can be asked for that is called `count`, `batch` or `export`.
+fn games(config: &mut web::ServiceConfig) {
+    config
+        .service(resource(
+            "/v1/games",
+            web::get().to(games::list::list),
+            web::head().to(games::list::list),
+        ))
+        .service(resource(
+            "/v1/games/count",
+            web::get().to(games::count::count),
+            web::head().to(games::count::count),
+        ))
+        .service(resource(
+            "/v1/games/export",
+            web::get().to(games::export::export),
+            web::head().to(games::export::export),
+        ))
+        .service(
+            web::resource("/v1/games/batch")
+                .route(web::post().to(games::batch::post))
+                .default_service(web::to(|| async {
+                    Err::<HttpResponse, _>(Problem::method_not_allowed("POST"))
+                })),
+        )
+        .service(resource(
+            "/v1/games/{id}",
+            web::get().to(games::get::get),
+            web::head().to(games::get::get),
+        ))
+        .service(resource(
+            "/v1/games/{id}/moves",
+            web::get().to(games::moves::get),
+            web::head().to(games::moves::get),
+        ));
+}
+
+fn players(config: &mut web::ServiceConfig) {
+    config
+        .service(resource(
+            "/v1/players/{id}",
+            web::get().to(players::get::get),
+            web::head().to(players::get::get),
+        ))
+        .service(resource(
+            "/v1/players/{id}/games",
+            web::get().to(players::games::list),
+            web::head().to(players::games::list),
+        ))
+        .service(resource(
+            "/v1/players/{id}/games/export",
+            web::get().to(players::export::export),
+            web::head().to(players::export::export),
+        ))
+        .service(resource(
+            "/v1/players/{id}/stats",
+            web::get().to(players::stats::get),
+            web::head().to(players::stats::get),
+        ))
+        .service(resource(
+            "/v1/players/{id}/rating-history",
+            web::get().to(players::ratings::list),
+            web::head().to(players::ratings::list),
+        ))
+        .service(resource(
+            "/v1/players/{id}/opponents",
+            web::get().to(players::opponents::list),
+            web::head().to(players::opponents::list),
+        ))
+        .service(resource(
+            "/v1/players/{a}/vs/{b}",
+            web::get().to(players::versus::get),
+            web::head().to(players::versus::get),
+        ));
 }

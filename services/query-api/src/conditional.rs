@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use actix_web::http::header::{
-    self, EntityTag, Header as _, HttpDate, IfModifiedSince, IfNoneMatch, LastModified,
+    self, EntityTag, Header as _, HeaderName, HttpDate, IfModifiedSince, IfNoneMatch, LastModified,
 };
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, SubsecRound as _, Utc};
@@ -19,6 +19,8 @@ pub(crate) struct Validity {
     pub(crate) cache_control: &'static str,
     /// When the answer was last changed, where that is known.
     pub(crate) last_modified: Option<DateTime<Utc>>,
+    /// More headers, which a 304 carries too.
+    pub(crate) headers: Vec<(HeaderName, String)>,
 }
 
 /// Answers with the view as JSON, or with 304 when the request shows that its sender has it.
@@ -29,6 +31,57 @@ pub(crate) fn json(
 ) -> Result<HttpResponse, Problem> {
     let body = serde_json::to_vec(view).map_err(Problem::internal)?;
     let digest = Sha256::digest(&body);
+    answer(
+        request,
+        "application/json",
+        body,
+        digest.as_slice(),
+        validity,
+    )
+}
+
+/// Like [`json`], but the tag is that of `basis`: the view without what changes at every look.
+pub(crate) fn json_by(
+    request: &HttpRequest,
+    view: &impl Serialize,
+    basis: &impl Serialize,
+    validity: &Validity,
+) -> Result<HttpResponse, Problem> {
+    let body = serde_json::to_vec(view).map_err(Problem::internal)?;
+    let digest = Sha256::digest(serde_json::to_vec(basis).map_err(Problem::internal)?);
+    answer(
+        request,
+        "application/json",
+        body,
+        digest.as_slice(),
+        validity,
+    )
+}
+
+/// Like [`json`], for a text of another media type.
+pub(crate) fn text(
+    request: &HttpRequest,
+    media_type: &'static str,
+    body: String,
+    validity: &Validity,
+) -> Result<HttpResponse, Problem> {
+    let digest = Sha256::digest(body.as_bytes());
+    answer(
+        request,
+        media_type,
+        body.into_bytes(),
+        digest.as_slice(),
+        validity,
+    )
+}
+
+fn answer(
+    request: &HttpRequest,
+    media_type: &'static str,
+    body: Vec<u8>,
+    digest: &[u8],
+    validity: &Validity,
+) -> Result<HttpResponse, Problem> {
     let digest: String = digest[..12].iter().map(|b| format!("{b:02x}")).collect();
     let tag = EntityTag::new_strong(format!("{}-{digest}", validity.version));
     let modified = validity.last_modified.map(whole_second);
@@ -43,9 +96,12 @@ pub(crate) fn json(
     if let Some(modified) = modified {
         response.insert_header(LastModified(modified));
     }
+    for (name, value) in &validity.headers {
+        response.insert_header((name.clone(), value.as_str()));
+    }
     Ok(match known {
         true => response.finish(),
-        false => response.content_type("application/json").body(body),
+        false => response.content_type(media_type).body(body),
     })
 }
 

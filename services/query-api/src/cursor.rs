@@ -3,7 +3,8 @@
 //! Opaque to clients: base64url of
 //!
 //! ```text
-//! version   u8        1
+//! version   u8        2
+//! way       u8        bit 0: backward · bit 1: the place itself belongs to the page
 //! ended_at  i64 BE    microseconds since 1970
 //! walk      16 bytes  digest of the list and its filters
 //! game_id   UTF-8     up to the signature
@@ -20,12 +21,14 @@ use chrono::DateTime;
 use domain::GameId;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
-use store::read::Place;
+use store::read::{Edge, Place};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const BACKWARD: u8 = 1;
+const INCLUSIVE: u8 = 1 << 1;
 const MAC_LEN: usize = 16;
 const WALK_LEN: usize = 16;
-const HEAD_LEN: usize = 1 + 8 + WALK_LEN;
+const HEAD_LEN: usize = 1 + 1 + 8 + WALK_LEN;
 /// Longer texts are no cursors: an id has at most 100 characters of at most 4 bytes.
 const MAX_TEXT: usize = 1_024;
 
@@ -86,11 +89,14 @@ impl CursorKey {
         Self(Hmac::new_from_slice(secret).expect("HMAC takes keys of any length"))
     }
 
-    /// The cursor that goes on behind `place`.
+    /// The cursor of the page that begins at `edge`.
     #[must_use]
-    pub fn write(&self, walk: Walk, place: &Place) -> String {
+    pub fn write(&self, walk: Walk, edge: &Edge) -> String {
+        let place = &edge.place;
+        let way = u8::from(edge.backward) * BACKWARD | u8::from(edge.inclusive) * INCLUSIVE;
         let mut bytes = Vec::with_capacity(HEAD_LEN + 100 + MAC_LEN);
         bytes.push(VERSION);
+        bytes.push(way);
         bytes.extend(place.ended_at.timestamp_micros().to_be_bytes());
         bytes.extend(walk.0);
         bytes.extend(place.game_id.as_str().as_bytes());
@@ -99,11 +105,11 @@ impl CursorKey {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The place a cursor goes on behind.
+    /// Where the page of a cursor begins.
     ///
     /// # Errors
     /// [`CursorError`].
-    pub fn read(&self, walk: Walk, text: &str) -> Result<Place, CursorError> {
+    pub fn read(&self, walk: Walk, text: &str) -> Result<Edge, CursorError> {
         if text.len() > MAX_TEXT {
             return Err(CursorError::Invalid);
         }
@@ -120,26 +126,31 @@ impl CursorKey {
             .chain_update(body)
             .verify_truncated_left(mac)
             .map_err(|_changed: hmac::digest::MacError| CursorError::Invalid)?;
-        let (theirs, place) = parse(body).ok_or(CursorError::Invalid)?;
+        let (theirs, edge) = parse(body).ok_or(CursorError::Invalid)?;
         if theirs != walk {
             return Err(CursorError::OtherWalk);
         }
-        Ok(place)
+        Ok(edge)
     }
 }
 
-fn parse(body: &[u8]) -> Option<(Walk, Place)> {
-    let (&[version], rest) = body.split_first_chunk::<1>()?;
+fn parse(body: &[u8]) -> Option<(Walk, Edge)> {
+    let (&[version, way], rest) = body.split_first_chunk::<2>()?;
     let (micros, rest) = rest.split_first_chunk::<8>()?;
     let (walk, game_id) = rest.split_first_chunk::<WALK_LEN>()?;
-    if version != VERSION {
+    if version != VERSION || way & !(BACKWARD | INCLUSIVE) != 0 {
         return None;
     }
     let place = Place {
         ended_at: DateTime::from_timestamp_micros(i64::from_be_bytes(*micros))?,
         game_id: GameId::parse(std::str::from_utf8(game_id).ok()?).ok()?,
     };
-    Some((Walk(*walk), place))
+    let edge = Edge {
+        place,
+        inclusive: way & INCLUSIVE != 0,
+        backward: way & BACKWARD != 0,
+    };
+    Some((Walk(*walk), edge))
 }
 
 #[cfg(test)]
@@ -152,11 +163,18 @@ mod tests {
         CursorKey::new(b"a secret for tests")
     }
 
-    fn place() -> impl Strategy<Value = Place> {
-        ("[a-zA-Z0-9é♞-]{1,100}", 0..4_102_444_800_000_000_i64).prop_map(|(id, micros)| Place {
-            ended_at: DateTime::from_timestamp_micros(micros).unwrap(),
-            game_id: GameId::parse(&id).unwrap(),
-        })
+    fn edge() -> impl Strategy<Value = Edge> {
+        let id = "[a-zA-Z0-9é♞-]{1,100}";
+        (id, 0..4_102_444_800_000_000_i64, any::<[bool; 2]>()).prop_map(
+            |(id, micros, [inclusive, backward])| Edge {
+                place: Place {
+                    ended_at: DateTime::from_timestamp_micros(micros).unwrap(),
+                    game_id: GameId::parse(&id).unwrap(),
+                },
+                inclusive,
+                backward,
+            },
+        )
     }
 
     fn walk(player: &str) -> Walk {
@@ -165,15 +183,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_leads_back_to_its_place(place in place(), player in "[a-z]{1,20}") {
-            let text = key().write(walk(&player), &place);
+        fn a_cursor_leads_back_to_its_place(edge in edge(), player in "[a-z]{1,20}") {
+            let text = key().write(walk(&player), &edge);
             prop_assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
-            prop_assert_eq!(key().read(walk(&player), &text), Ok(place));
+            prop_assert_eq!(key().read(walk(&player), &text), Ok(edge));
         }
 
         #[test]
-        fn any_flipped_bit_is_refused(place in place(), bit in 0..10_000_usize) {
-            let text = key().write(walk("a"), &place);
+        fn any_flipped_bit_is_refused(edge in edge(), bit in 0..10_000_usize) {
+            let text = key().write(walk("a"), &edge);
             let mut bytes = URL_SAFE_NO_PAD.decode(&text).unwrap();
             let bit = bit % (bytes.len() * 8);
             bytes[bit / 8] ^= 1 << (bit % 8);
@@ -182,8 +200,8 @@ mod tests {
         }
 
         #[test]
-        fn any_flipped_bit_of_its_text_is_refused(place in place(), bit in 0..10_000_usize) {
-            let text = key().write(walk("a"), &place);
+        fn any_flipped_bit_of_its_text_is_refused(edge in edge(), bit in 0..10_000_usize) {
+            let text = key().write(walk("a"), &edge);
             let mut bytes = text.into_bytes();
             let bit = bit % (bytes.len() * 7);
             bytes[bit / 7] ^= 1 << (bit % 7);
@@ -197,14 +215,14 @@ mod tests {
         }
 
         #[test]
-        fn a_cursor_of_another_walk_is_told_so(place in place()) {
-            let text = key().write(walk("a"), &place);
+        fn a_cursor_of_another_walk_is_told_so(edge in edge()) {
+            let text = key().write(walk("a"), &edge);
             prop_assert_eq!(key().read(walk("b"), &text), Err(CursorError::OtherWalk));
         }
 
         #[test]
-        fn a_cursor_of_another_secret_is_refused(place in place()) {
-            let text = CursorKey::new(b"another secret").write(walk("a"), &place);
+        fn a_cursor_of_another_secret_is_refused(edge in edge()) {
+            let text = CursorKey::new(b"another secret").write(walk("a"), &edge);
             prop_assert_eq!(key().read(walk("a"), &text), Err(CursorError::Invalid));
         }
     }

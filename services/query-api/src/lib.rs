@@ -12,10 +12,12 @@
 
 pub mod app;
 pub mod cli;
+pub mod cold;
 mod conditional;
 pub mod config;
 pub mod cursor;
 mod extract;
+pub mod freshness;
 pub mod monitor;
 pub mod openapi;
 mod problem;

@@ -2,7 +2,7 @@
 //! and against real answers.
 
 use utoipa::OpenApi;
-use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::{OpenApi as Document, RefOr, Schema};
 
 use crate::routes;
 
@@ -23,8 +23,19 @@ use crate::routes;
         (name = "operations", description = "For those who run the service"),
     ),
     paths(
+        routes::games::list::list,
+        routes::games::count::count,
+        routes::games::export::export,
+        routes::games::batch::post,
         routes::games::get::get,
+        routes::games::moves::get,
+        routes::players::get::get,
         routes::players::games::list,
+        routes::players::export::export,
+        routes::players::stats::get,
+        routes::players::ratings::list,
+        routes::players::opponents::list,
+        routes::players::versus::get,
         routes::health::live,
         routes::health::ready,
         routes::health::metrics,
@@ -36,5 +47,21 @@ struct Api;
 /// The document.
 #[must_use]
 pub fn document() -> Document {
-    Api::openapi()
+    let mut document = Api::openapi();
+    // With `fields`, an item of these lists has only the ones that were asked for.
+    let schemas = document
+        .components
+        .iter_mut()
+        .flat_map(|components| &mut components.schemas);
+    for (name, schema) in schemas {
+        if let (true, RefOr::T(Schema::Object(object))) =
+            (SELECTABLE.contains(&name.as_str()), schema)
+        {
+            object.required.clear();
+        }
+    }
+    document
 }
+
+/// The schemas of items whose fields `fields` chooses.
+const SELECTABLE: [&str; 2] = ["GameSummary", "PlayerGame"];

@@ -31,6 +31,63 @@ pub(crate) fn game_gone(ended_at: DateTime<Utc>) -> Problem {
     ))
 }
 
+/// 404: nobody of this id has finished a game.
+pub(crate) fn player_not_found() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "player-not-found",
+        "There is no such player",
+    )
+    .with_detail("nobody of this id has finished a game; players exist by playing")
+}
+
+/// 404: the game has no such ply.
+pub(crate) fn ply_not_found(plies: usize) -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "ply-not-found",
+        "The game has no such ply",
+    )
+    .with_detail(format!("the game has the plies 0 to {plies}"))
+}
+
+/// 406: there is no such form of this game.
+pub(crate) fn not_acceptable(reason: &str) -> Problem {
+    Problem::new(
+        StatusCode::NOT_ACCEPTABLE,
+        "not-acceptable",
+        "The game can't be had in this form",
+    )
+    .with_detail(format!(
+        "{reason}; it can be had as application/json, by `format=json` or by `Accept`"
+    ))
+}
+
+/// 400: the body is not what the route takes.
+pub(crate) fn invalid_body(detail: impl Into<String>) -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "invalid-body",
+        "The body is invalid",
+    )
+    .with_detail(detail)
+}
+
+/// 413: the body is longer than the route takes.
+pub(crate) fn body_too_large(most: usize) -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "payload-too-large",
+        "The request is too large",
+    )
+    .with_detail(format!("a body has at most {most} bytes"))
+}
+
+/// 503: the archive does not answer.
+pub(crate) fn archive_unavailable(cause: impl std::fmt::Display) -> Problem {
+    Problem::unavailable(cause).with_detail("the game is in the archive, which does not answer now")
+}
+
 /// 400: the cursor is broken, or belongs to another walk.
 pub(crate) fn cursor(error: CursorError) -> Problem {
     let (code, title) = match error {

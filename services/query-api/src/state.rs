@@ -1,12 +1,15 @@
-//! What every request shares: the pool and the key that signs cursors. Immutable after start.
+//! What every request shares: the pool, the key that signs cursors, the archive, and the last known lag.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use store::Pool;
 
+use crate::cold::{ColdStore, NoColdStore};
 use crate::config::Config;
 use crate::cursor::CursorKey;
+use crate::freshness::Freshness;
 
 /// What every request shares. Clones share it.
 #[derive(Debug, Clone)]
@@ -17,6 +20,10 @@ pub struct AppState {
     pub cursors: CursorKey,
     /// How long an answer may take.
     pub request_timeout: Duration,
+    /// Where games are that retention has removed.
+    pub cold: Arc<dyn ColdStore>,
+    /// How far what can be read lags behind.
+    pub freshness: Freshness,
 }
 
 impl AppState {
@@ -27,6 +34,8 @@ impl AppState {
             pool: Pool::new(&config.database),
             cursors: CursorKey::new(config.cursor.secret.expose_secret().as_bytes()),
             request_timeout: config.request_timeout,
+            cold: Arc::new(NoColdStore),
+            freshness: Freshness::default(),
         }
     }
 }

@@ -1,17 +1,33 @@
 //! The answers as they go over the wire. The domain's types never do: their encodings serve storage and may change with it.
 
+mod batch;
+mod csv;
 mod game;
 mod page;
+mod pgn;
 mod player_game;
+mod position;
+mod ratings;
+mod stats;
+mod summary;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::Opening;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
+pub(crate) use batch::{BatchBody, BatchItem, BatchItemStatus, BatchView};
+pub(crate) use csv::{CSV_HEADER, csv};
 pub(crate) use game::{GameView, finished, in_progress};
-pub(crate) use page::{Page, PageInfo, PlayerGamesPage};
+pub(crate) use page::{GamesPage, OpponentsPage, Page, PageInfo, PlayerGamesPage, RatingsPage};
+pub(crate) use pgn::pgn;
 pub(crate) use player_game::PlayerGameView;
+pub(crate) use position::{PositionView, position};
+pub(crate) use ratings::{RatingDayView, RatingPointView};
+pub(crate) use stats::{
+    CountView, HeadToHeadView, OpponentView, PlayerView, StatsGroupView, StatsView, rating_view,
+};
+pub(crate) use summary::GameSummaryView;
 
 /// An opening.
 #[derive(Debug, Clone, Serialize, ToSchema)]

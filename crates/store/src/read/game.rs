@@ -27,13 +27,25 @@ pub enum FoundGame {
     Finished(Box<StoredGame>),
     /// It goes on; this is its last snapshot.
     Live(Box<LiveSnapshot>),
-    /// It ended at this time, and retention has removed it.
-    Gone {
-        /// When it ended.
-        ended_at: DateTime<Utc>,
-    },
+    /// It ended, and retention has removed it.
+    Gone(Departed),
     /// There is no such game.
     Unknown,
+}
+
+/// What the directory still knows of a game that retention has removed: enough to find it in the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Departed {
+    /// The game.
+    pub game_id: GameId,
+    /// When it ended.
+    pub ended_at: DateTime<Utc>,
+    /// The id of the topic that its events came by.
+    pub topic_id: String,
+    /// Their partition.
+    pub partition: i32,
+    /// The offset of its end in that partition.
+    pub end_offset: i64,
 }
 
 /// A finished game as it is stored.
@@ -64,7 +76,7 @@ pub async fn game(
     connection: &mut AsyncPgConnection,
     id: &GameId,
 ) -> Result<FoundGame, StoreError> {
-    let mut ended = None;
+    let mut ended: Option<Departed> = None;
     for _ in 0..ATTEMPTS {
         let entry = match locate(connection, id).await? {
             Located::Ended(entry) => entry,
@@ -72,17 +84,19 @@ pub async fn game(
             Located::Nowhere => return Ok(FoundGame::Unknown),
         };
         if let Some(row) = finished_row(connection, id, entry.ended_at).await? {
-            return Ok(FoundGame::Finished(Box::new(stored(row, entry)?)));
+            return Ok(FoundGame::Finished(Box::new(stored(
+                row,
+                entry.end,
+                entry.revision,
+            )?)));
         }
         // Asked twice, the same answer: the row is not on the move, it is gone.
-        if ended.replace(entry.ended_at) == Some(entry.ended_at) {
+        let departed = entry.departed(id);
+        if ended.replace(departed.clone()) == Some(departed) {
             break;
         }
     }
-    Ok(match ended {
-        Some(ended_at) => FoundGame::Gone { ended_at },
-        None => FoundGame::Unknown,
-    })
+    Ok(ended.map_or(FoundGame::Unknown, FoundGame::Gone))
 }
 
 enum Located {
@@ -96,14 +110,31 @@ struct Entry {
     ended_at: DateTime<Utc>,
     end: String,
     revision: i32,
+    topic_id: String,
+    partition: i32,
+    end_offset: i64,
 }
 
-/// Of the directory: when, end and revision. Of the live games: offset and state.
+impl Entry {
+    fn departed(&self, id: &GameId) -> Departed {
+        Departed {
+            game_id: id.clone(),
+            ended_at: self.ended_at,
+            topic_id: self.topic_id.clone(),
+            partition: self.partition,
+            end_offset: self.end_offset,
+        }
+    }
+}
+
+/// Of the directory: when, end, revision and the topic's id; of both: partition and offset; of the live games: state.
 type LocatedRow = (
     Option<DateTime<Utc>>,
     Option<String>,
     Option<i32>,
-    Option<i64>,
+    Option<String>,
+    i32,
+    i64,
     Option<Vec<u8>>,
 );
 
@@ -114,7 +145,9 @@ async fn locate(connection: &mut AsyncPgConnection, id: &GameId) -> Result<Locat
             game_directory::ended_at.nullable(),
             game_directory::end.nullable(),
             game_directory::revision.nullable(),
-            None::<i64>.into_sql::<Nullable<diesel::sql_types::BigInt>>(),
+            game_directory::topic_id.nullable(),
+            game_directory::partition,
+            game_directory::end_offset,
             None::<Vec<u8>>.into_sql::<Nullable<Binary>>(),
         ));
     let live = live_games::table
@@ -123,7 +156,9 @@ async fn locate(connection: &mut AsyncPgConnection, id: &GameId) -> Result<Locat
             None::<DateTime<Utc>>.into_sql::<Nullable<Timestamptz>>(),
             None::<String>.into_sql::<Nullable<Text>>(),
             None::<i32>.into_sql::<Nullable<Integer>>(),
-            live_games::as_of_offset.nullable(),
+            None::<String>.into_sql::<Nullable<Text>>(),
+            live_games::partition,
+            live_games::as_of_offset,
             live_games::state.nullable(),
         ));
     let rows: Vec<LocatedRow> = ended
@@ -134,27 +169,45 @@ async fn locate(connection: &mut AsyncPgConnection, id: &GameId) -> Result<Locat
     let mut snapshot = None;
     for row in rows {
         match row {
-            (Some(ended_at), Some(end), Some(revision), ..) => {
+            (
+                Some(ended_at),
+                Some(end),
+                Some(revision),
+                Some(topic_id),
+                partition,
+                end_offset,
+                _,
+            ) => {
                 return Ok(Located::Ended(Entry {
                     ended_at,
                     end,
                     revision,
+                    topic_id,
+                    partition,
+                    end_offset,
                 }));
             }
-            (.., Some(as_of_offset), Some(state)) => snapshot = Some((as_of_offset, state)),
+            (.., as_of_offset, Some(state)) => snapshot = Some((as_of_offset, state)),
             _ => {}
         }
     }
     let Some((as_of_offset, state)) = snapshot else {
         return Ok(Located::Nowhere);
     };
-    let game = LiveGame::decode(&state).map_err(damaged("live_games.state"))?;
-    Ok(Located::Live(Box::new(LiveSnapshot { game, as_of_offset })))
+    Ok(Located::Live(Box::new(live_snapshot(
+        as_of_offset,
+        &state,
+    )?)))
 }
 
-#[derive(Queryable, Selectable)]
+pub(super) fn live_snapshot(as_of_offset: i64, state: &[u8]) -> Result<LiveSnapshot, StoreError> {
+    let game = LiveGame::decode(state).map_err(damaged("live_games.state"))?;
+    Ok(LiveSnapshot { game, as_of_offset })
+}
+
+#[derive(Queryable, Selectable, QueryableByName)]
 #[diesel(table_name = games, check_for_backend(diesel::pg::Pg))]
-struct Row {
+pub(super) struct Row {
     game_id: String,
     ended_at: DateTime<Utc>,
     started_at: DateTime<Utc>,
@@ -214,7 +267,7 @@ fn time(column: &'static str, time: DateTime<Utc>) -> Result<EventTime, StoreErr
 }
 
 /// The domain's game out of its row.
-fn stored(row: Row, entry: Entry) -> Result<StoredGame, StoreError> {
+pub(super) fn stored(row: Row, end: String, revision: i32) -> Result<StoredGame, StoreError> {
     let players: Vec<FinishedPlayer> =
         serde_json::from_value(row.players).map_err(damaged("games.players"))?;
     let created = NewGame {
@@ -255,11 +308,11 @@ fn stored(row: Row, entry: Entry) -> Result<StoredGame, StoreError> {
         moves: PackedMoves::from_bytes(row.moves),
         opening: label("games.opening_code", row.opening_code)?.map(|code| Opening { code, name }),
         players,
-        end_fingerprint: entry.end,
+        end_fingerprint: end,
     };
     Ok(StoredGame {
         game,
-        revision: entry.revision,
+        revision,
         written_at: row.written_at,
     })
 }

@@ -1,56 +1,34 @@
-//! Which page of a list: `limit` and `cursor`.
+//! Which page of a list: `limit`, `cursor` and `until_id`; and the links to its neighbours.
 
 use actix_web::HttpRequest;
+use domain::GameId;
 use service::Problem;
-use store::read::Place;
-use utoipa::IntoParams;
+use store::read::Edge;
 
-use super::{Params, Refusal};
+use super::{Params, Refusal, number};
 use crate::cursor::{CursorKey, Walk};
 use crate::problem;
 
 /// Games a page without `limit`.
 const DEFAULT_LIMIT: u32 = 50;
 /// The most games a page.
-const MAX_LIMIT: u32 = 200;
-
-/// The page as the document shows it. Read by [`limit`] and [`cursor`].
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "the shape of the query, for the document")]
-pub(crate) struct PageParams {
-    /// How many games.
-    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
-    limit: Option<u32>,
-    /// Where to go on: `page.next` of the page before, with the same filters. `limit` may change on the way.
-    #[param(min_length = 1, max_length = 1024)]
-    cursor: Option<String>,
-}
+const MAX_LIMIT: i64 = 200;
 
 /// Which page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PageRequest {
     /// How many, at least one.
     pub(crate) limit: u32,
-    /// Behind which place, from the start without one.
-    pub(crate) after: Option<Place>,
+    /// Where it begins; at the list's own beginning without one.
+    pub(crate) from: Option<Edge>,
 }
 
 /// Takes `limit`.
 pub(crate) fn limit(params: &mut Params) -> u32 {
-    let read = |text: &str| {
-        let plain = text.bytes().all(|b| b.is_ascii_digit());
-        text.parse::<u32>()
-            .ok()
-            .filter(|limit| plain && (1..=MAX_LIMIT).contains(limit))
-            .ok_or_else(|| {
-                Refusal::new(
-                    "out-of-range",
-                    format!("must be a number from 1 to {MAX_LIMIT}"),
-                )
-            })
-    };
-    params.take("limit", read).unwrap_or(DEFAULT_LIMIT)
+    let limit = params.take("limit", |text| number(text, 1, MAX_LIMIT));
+    limit.map_or(DEFAULT_LIMIT, |limit| {
+        u32::try_from(limit).unwrap_or(DEFAULT_LIMIT)
+    })
 }
 
 /// Takes the text of `cursor`, to be read by [`PageRequest::new`] when the rest of the request is known to be sound.
@@ -64,6 +42,11 @@ pub(crate) fn cursor(params: &mut Params) -> Option<String> {
     })
 }
 
+/// Takes `until_id`.
+pub(crate) fn until_id(params: &mut Params) -> Option<GameId> {
+    params.take("until_id", |text| Ok(GameId::parse(text)?))
+}
+
 impl PageRequest {
     /// The page of this walk.
     pub(crate) fn new(
@@ -72,16 +55,30 @@ impl PageRequest {
         key: &CursorKey,
         walk: Walk,
     ) -> Result<Self, Problem> {
-        let after = cursor
+        let from = cursor
             .map(|text| key.read(walk, text))
             .transpose()
             .map_err(problem::cursor)?;
-        Ok(Self { limit, after })
+        Ok(Self { limit, from })
     }
 }
 
+/// The `Link` header of a page with these neighbours: `<…>; rel="next", <…>; rel="prev"`. `None` where it has none.
+pub(crate) fn links(
+    request: &HttpRequest,
+    next: Option<&str>,
+    prev: Option<&str>,
+) -> Option<String> {
+    let link = |cursor: &str, rel: &str| format!("<{}>; rel=\"{rel}\"", page_at(request, cursor));
+    let links: Vec<String> = [(next, "next"), (prev, "prev")]
+        .into_iter()
+        .filter_map(|(cursor, rel)| cursor.map(|cursor| link(cursor, rel)))
+        .collect();
+    (!links.is_empty()).then(|| links.join(", "))
+}
+
 /// The path and query of the page that `cursor` leads to: those of this request with the other cursor.
-pub(crate) fn next_page(request: &HttpRequest, cursor: &str) -> String {
+fn page_at(request: &HttpRequest, cursor: &str) -> String {
     let others = request
         .query_string()
         .split('&')
@@ -126,12 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn the_next_page_keeps_the_query_and_changes_the_cursor() {
+    fn links_keep_the_query_and_change_the_cursor() {
         let request = TestRequest::with_uri("/v1/players/a%20b/games?mode=x&cursor=old&limit=7")
             .to_http_request();
         assert_eq!(
-            next_page(&request, "new"),
-            "/v1/players/a%20b/games?mode=x&limit=7&cursor=new"
+            links(&request, Some("new"), Some("back")).unwrap(),
+            "</v1/players/a%20b/games?mode=x&limit=7&cursor=new>; rel=\"next\", \
+             </v1/players/a%20b/games?mode=x&limit=7&cursor=back>; rel=\"prev\""
         );
+        assert_eq!(links(&request, None, None), None);
     }
 }

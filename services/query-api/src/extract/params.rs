@@ -28,6 +28,17 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// The fault of this parameter.
+    pub(crate) fn of(self, parameter: &str) -> FieldFault {
+        FieldFault {
+            parameter: parameter.to_owned(),
+            code: self.code,
+            detail: self.detail,
+        }
+    }
+}
+
 impl From<TextError> for Refusal {
     fn from(error: TextError) -> Self {
         let code = match error {
@@ -89,6 +100,24 @@ impl Params {
             .ok()
     }
 
+    /// Takes a parameter that may be given several times.
+    pub(crate) fn take_all<T>(
+        &mut self,
+        name: &str,
+        read: impl Fn(&str) -> Result<T, Refusal>,
+    ) -> Vec<T> {
+        let values = self.pairs.extract_if(.., |(given, _)| given == name);
+        let values: Vec<String> = values.map(|(_, value)| value).collect();
+        let mut taken = Vec::with_capacity(values.len());
+        for value in values {
+            match read(&value) {
+                Ok(value) => taken.push(value),
+                Err(refusal) => self.refuse(name, refusal),
+            }
+        }
+        taken
+    }
+
     /// Notes a fault.
     pub(crate) fn refuse(&mut self, name: &str, refusal: Refusal) {
         self.faults.push(FieldFault {
@@ -115,6 +144,18 @@ impl Params {
         self.faults.truncate(MAX_FAULTS);
         Err(Problem::invalid_parameters(self.faults))
     }
+}
+
+/// Reads a whole number from `least` to `most`, written with digits alone.
+pub(crate) fn number(text: &str, least: i64, most: i64) -> Result<i64, Refusal> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit());
+    let number = text.parse::<i64>().ok();
+    number
+        .filter(|number| plain && (least..=most).contains(number))
+        .ok_or_else(|| {
+            let detail = format!("must be a number from {least} to {most}");
+            Refusal::new("out-of-range", detail)
+        })
 }
 
 /// Percent-decodes a text, strictly: every `%` begins two hexadecimal digits, and the bytes are UTF-8.

@@ -16,6 +16,14 @@ pub(crate) fn player_id(request: &HttpRequest) -> Result<PlayerId, Refusal> {
     Ok(PlayerId::parse(&segment(request, "{id}")?)?)
 }
 
+/// The two players' ids of `/…/{a}/vs/{b}`.
+pub(crate) fn rivals(request: &HttpRequest) -> [Result<PlayerId, Refusal>; 2] {
+    let id = |name: &str| -> Result<PlayerId, Refusal> {
+        Ok(PlayerId::parse(&segment(request, name)?)?)
+    };
+    [id("{a}"), id("{b}")]
+}
+
 /// The path's segment that stands where the route's pattern has `name`, decoded.
 fn segment(request: &HttpRequest, name: &str) -> Result<String, Refusal> {
     let pattern = request.match_pattern().unwrap_or_default();

@@ -1,3 +1,8 @@
-//! Routes under `/v1/games`.
+//! Games.
 
+pub(crate) mod batch;
+pub(crate) mod count;
+pub(crate) mod export;
 pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod moves;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{EventTime, FinishedGame, FinishedPlayer, Move, NewGame, NewPlayer, PackedMoves};
 use serde::Serialize;
 use service::Problem;
-use store::read::{LiveSnapshot, StoredGame};
+use store::read::LiveSnapshot;
 use utoipa::ToSchema;
 
 use super::{OpeningView, optional_timestamp, timestamp};
@@ -54,7 +54,7 @@ pub(crate) struct GameView {
     duration_ms: Option<i64>,
     /// How it ended; null while it goes on. `none` is a game without a result, such as an aborted one.
     #[schema(required)]
-    result: Option<GameResult>,
+    result: Option<GameResultView>,
     /// Who won.
     #[schema(required, example = "magnus")]
     winner: Option<String>,
@@ -70,7 +70,7 @@ pub(crate) struct GameView {
     #[schema(example = 61)]
     move_count: u32,
     /// The players in seat order.
-    players: Vec<PlayerView>,
+    players: Vec<SeatView>,
     /// The moves in order. Of a game that is incomplete, plies may be missing.
     moves: Vec<MoveView>,
     /// The position after the last move (FEN). Null for other games than chess, for rules that are not known here, and for
@@ -98,13 +98,24 @@ enum Status {
 /// How a game ended.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum GameResult {
+#[schema(as = GameResult)]
+pub(super) enum GameResultView {
     /// Somebody won.
     Win,
     /// Nobody won.
     Draw,
     /// It has no result.
     None,
+}
+
+impl GameResultView {
+    pub(super) fn of(won: bool, drawn: bool) -> Self {
+        match (won, drawn) {
+            (true, _) => Self::Win,
+            (false, true) => Self::Draw,
+            (false, false) => Self::None,
+        }
+    }
 }
 
 /// What a game was for one player.
@@ -121,7 +132,7 @@ pub(super) enum PlayerResultView {
 /// A player of a game.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Player)]
-pub(crate) struct PlayerView {
+pub(crate) struct SeatView {
     /// Who.
     #[schema(example = "magnus")]
     id: String,
@@ -162,25 +173,20 @@ pub(crate) struct MoveView {
 }
 
 /// The view of a finished game.
-pub(crate) fn finished(stored: &StoredGame) -> Result<GameView, Problem> {
+pub(crate) fn finished(game: &FinishedGame) -> Result<GameView, Problem> {
     let FinishedGame {
         id,
         created,
         started_at,
         ended_at,
         ..
-    } = &stored.game;
-    let game = &stored.game;
+    } = game;
     let moves = unpack(&game.moves, *started_at)?;
     Ok(GameView {
         status: Status::Finished,
         ended_at: Some(ended_at.to_datetime()),
         duration_ms: Some(ended_at.as_ms() - started_at.as_ms()),
-        result: Some(match (&game.winner, game.drawn) {
-            (Some(_), _) => GameResult::Win,
-            (None, true) => GameResult::Draw,
-            (None, false) => GameResult::None,
-        }),
+        result: Some(GameResultView::of(game.winner.is_some(), game.drawn)),
         winner: game.winner.as_ref().map(ToString::to_string),
         termination: Some(game.termination.to_string()),
         opening: game.opening.as_ref().map(OpeningView::of),
@@ -246,11 +252,11 @@ fn common(
     })
 }
 
-fn unpack(moves: &PackedMoves, started_at: EventTime) -> Result<Vec<Move>, Problem> {
+pub(super) fn unpack(moves: &PackedMoves, started_at: EventTime) -> Result<Vec<Move>, Problem> {
     moves.unpack(started_at).map_err(Problem::internal)
 }
 
-fn move_views(created: &NewGame, moves: &[Move]) -> Result<Vec<MoveView>, Problem> {
+pub(super) fn move_views(created: &NewGame, moves: &[Move]) -> Result<Vec<MoveView>, Problem> {
     moves
         .iter()
         .map(|m| {
@@ -268,8 +274,8 @@ fn move_views(created: &NewGame, moves: &[Move]) -> Result<Vec<MoveView>, Proble
         .collect()
 }
 
-fn finished_player(player: &FinishedPlayer) -> PlayerView {
-    PlayerView {
+pub(super) fn finished_player(player: &FinishedPlayer) -> SeatView {
+    SeatView {
         id: player.id.to_string(),
         role: player.role.to_string(),
         rating: player.rating,
@@ -283,8 +289,8 @@ fn finished_player(player: &FinishedPlayer) -> PlayerView {
     }
 }
 
-fn live_player(player: &NewPlayer) -> PlayerView {
-    PlayerView {
+fn live_player(player: &NewPlayer) -> SeatView {
+    SeatView {
         id: player.id.to_string(),
         role: player.role.to_string(),
         rating: player.rating,
@@ -293,11 +299,14 @@ fn live_player(player: &NewPlayer) -> PlayerView {
     }
 }
 
+/// Whether it is a game whose rules are known here.
+pub(super) fn has_known_rules(created: &NewGame) -> bool {
+    created.game.as_str() == "chess" && PLAYED_BY_STANDARD_RULES.contains(&created.variant.as_str())
+}
+
 /// The position after the moves, for the one game whose rules are known here.
-fn final_position(created: &NewGame, moves: &[Move]) -> Option<String> {
-    if created.game.as_str() != "chess"
-        || !PLAYED_BY_STANDARD_RULES.contains(&created.variant.as_str())
-    {
+pub(super) fn final_position(created: &NewGame, moves: &[Move]) -> Option<String> {
+    if !has_known_rules(created) {
         return None;
     }
     let start = created.start_position.as_ref().map(AsRef::as_ref);

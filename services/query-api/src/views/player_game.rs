@@ -72,6 +72,32 @@ pub(crate) struct PlayerGameView {
     incomplete: bool,
 }
 
+impl PlayerGameView {
+    /// The names of its fields.
+    pub(crate) const FIELDS: [&'static str; 20] = [
+        "game_id",
+        "started_at",
+        "ended_at",
+        "duration_ms",
+        "game",
+        "variant",
+        "mode",
+        "time_control",
+        "region",
+        "tournament",
+        "role",
+        "result",
+        "rating",
+        "rating_after",
+        "opponents",
+        "opponent_rating",
+        "termination",
+        "opening",
+        "move_count",
+        "incomplete",
+    ];
+}
+
 impl From<PlayerGame> for PlayerGameView {
     fn from(row: PlayerGame) -> Self {
         Self {

@@ -4,6 +4,16 @@ use crate::http::send;
 use crate::server::TestServer;
 
 const LIST: &str = "/v1/players/p/games";
+/// The routes that take a cursor.
+const CURSOR_ROUTES: [&str; 7] = [
+    "/v1/players/p/games?",
+    "/v1/players/p/games/export?",
+    "/v1/players/p/rating-history?",
+    "/v1/players/p/rating-history?resolution=day&",
+    "/v1/players/p/opponents?",
+    "/v1/games?",
+    "/v1/games/export?",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_parameter_is_refused_by_name() {
@@ -106,6 +116,145 @@ async fn a_bad_parameter_is_refused_by_name() {
             "out-of-range",
         ),
         (format!("{LIST}?cursor="), "cursor", "empty"),
+        ("/v1/games/x?format=xml".to_owned(), "format", "malformed"),
+        ("/v1/games/x/moves?at=-1".to_owned(), "at", "out-of-range"),
+        ("/v1/games/x/moves?at=1e3".to_owned(), "at", "out-of-range"),
+        ("/v1/games/%00/moves".to_owned(), "id", "control-character"),
+        ("/v1/games?limit=0".to_owned(), "limit", "out-of-range"),
+        ("/v1/games?role=white".to_owned(), "role", "unknown"),
+        ("/v1/games?opponent=x".to_owned(), "opponent", "unknown"),
+        ("/v1/games?result=loss".to_owned(), "result", "malformed"),
+        ("/v1/games?player=".to_owned(), "player", "empty"),
+        (
+            "/v1/games?player=a&player=%00".to_owned(),
+            "player",
+            "control-character",
+        ),
+        (
+            format!("/v1/games?{}", ["player=x"; 9].join("&")),
+            "player",
+            "out-of-range",
+        ),
+        ("/v1/games?sort=rating".to_owned(), "sort", "malformed"),
+        (
+            "/v1/games?time_field=updated_at".to_owned(),
+            "time_field",
+            "malformed",
+        ),
+        (
+            "/v1/games?since=1795255200".to_owned(),
+            "since",
+            "wrong-unit",
+        ),
+        (
+            "/v1/games?incomplete=1".to_owned(),
+            "incomplete",
+            "malformed",
+        ),
+        (
+            "/v1/games?move_count_min=x".to_owned(),
+            "move_count_min",
+            "out-of-range",
+        ),
+        (
+            "/v1/games?rating_max=99999999999".to_owned(),
+            "rating_max",
+            "out-of-range",
+        ),
+        (
+            "/v1/games?duration_ms_min=-5".to_owned(),
+            "duration_ms_min",
+            "out-of-range",
+        ),
+        (
+            "/v1/games?move_count_min=9&move_count_max=8".to_owned(),
+            "move_count_min",
+            "out-of-range",
+        ),
+        ("/v1/games?fields=moves".to_owned(), "fields", "malformed"),
+        (
+            "/v1/games?fields=game_id,game_id".to_owned(),
+            "fields",
+            "repeated",
+        ),
+        ("/v1/games?fields=".to_owned(), "fields", "malformed"),
+        (
+            "/v1/games?until_id=nope".to_owned(),
+            "until_id",
+            "out-of-range",
+        ),
+        (
+            "/v1/games?until_id=%00".to_owned(),
+            "until_id",
+            "control-character",
+        ),
+        ("/v1/games?page=2".to_owned(), "page", "unknown"),
+        ("/v1/games?offset=9".to_owned(), "offset", "unknown"),
+        ("/v1/games/count?limit=1".to_owned(), "limit", "unknown"),
+        ("/v1/games/count?mode=Rated".to_owned(), "mode", "malformed"),
+        (
+            "/v1/games/export?format=parquet".to_owned(),
+            "format",
+            "malformed",
+        ),
+        ("/v1/games/export?marks=no".to_owned(), "marks", "malformed"),
+        ("/v1/games/export?limit=1".to_owned(), "limit", "unknown"),
+        (format!("{LIST}/export?winner=x"), "winner", "unknown"),
+        ("/v1/players/%00".to_owned(), "id", "control-character"),
+        ("/v1/players/p?mode=x".to_owned(), "mode", "unknown"),
+        (
+            "/v1/players/%00/games?role=white".to_owned(),
+            "id",
+            "control-character",
+        ),
+        (
+            "/v1/players/p/stats?group_by=colour".to_owned(),
+            "group_by",
+            "malformed",
+        ),
+        (
+            "/v1/players/p/stats?group_by=mode,mode".to_owned(),
+            "group_by",
+            "repeated",
+        ),
+        (
+            "/v1/players/p/stats?group_by=mode,role,game,hour".to_owned(),
+            "group_by",
+            "out-of-range",
+        ),
+        (
+            "/v1/players/p/stats?group_by=".to_owned(),
+            "group_by",
+            "malformed",
+        ),
+        (
+            "/v1/players/p/stats?limit=1001".to_owned(),
+            "limit",
+            "out-of-range",
+        ),
+        (
+            "/v1/players/p/stats?min_games=0".to_owned(),
+            "min_games",
+            "out-of-range",
+        ),
+        (
+            "/v1/players/p/rating-history?resolution=month".to_owned(),
+            "resolution",
+            "malformed",
+        ),
+        (
+            "/v1/players/p/opponents?limit=201".to_owned(),
+            "limit",
+            "out-of-range",
+        ),
+        ("/v1/players/p/vs/p".to_owned(), "b", "repeated"),
+        ("/v1/players/p/vs/%ff".to_owned(), "b", "malformed"),
+        ("/v1/players/%00/vs/q".to_owned(), "a", "control-character"),
+        (
+            "/v1/players/p/vs/q?limit=101".to_owned(),
+            "limit",
+            "out-of-range",
+        ),
     ];
     for (target, parameter, code) in cases {
         let shown = &target[..target.len().min(90)];
@@ -142,9 +291,11 @@ async fn every_fault_of_a_request_is_told() {
 async fn a_cursor_that_is_none_is_refused() {
     let (server, _database) = TestServer::start().await;
     for cursor in ["x", "AAAA", "%00", "../../etc/passwd", &"A".repeat(60_000)] {
-        let answer = server.get(&format!("{LIST}?cursor={cursor}")).await;
-        let problem = answer.problem(400, "invalid-cursor");
-        assert_eq!(problem["errors"][0]["parameter"], "cursor");
+        for route in CURSOR_ROUTES {
+            let answer = server.get(&format!("{route}cursor={cursor}")).await;
+            let problem = answer.problem(400, "invalid-cursor");
+            assert_eq!(problem["errors"][0]["parameter"], "cursor", "{route}");
+        }
     }
 }
 
@@ -155,12 +306,15 @@ async fn unknown_routes_are_problems() {
         "/",
         "/v1",
         "/v2/games/x",
-        "/v1/games",
         "/v1/games/",
         "/v1/games/a/b",
         "/v1//games/x",
-        "/v1/players/x",
+        "/v1/players",
+        "/v1/players/",
+        "/v1/players/x/y",
         "/v1/players//games",
+        "/v1/players/a/vs/",
+        "/v1/players/a/vs",
         "/v1/games/x/",
         "/favicon.ico",
         "/%",

@@ -53,17 +53,48 @@ pub(crate) async fn send(
     target: &str,
     headers: &[(&str, &str)],
 ) -> Answer {
+    send_with(address, method, target, headers, "").await
+}
+
+/// Sends a body as JSON.
+pub(crate) async fn post(address: SocketAddr, target: &str, body: &str) -> Answer {
+    let length = body.len().to_string();
+    let headers = [
+        ("content-type", "application/json"),
+        ("content-length", length.as_str()),
+    ];
+    send_with(address, "POST", target, &headers, body).await
+}
+
+/// Sends one request with a body as it is.
+pub(crate) async fn send_with(
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
     let mut text = format!("{method} {target} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n");
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
     text.push_str("\r\n");
+    text.push_str(body);
     let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(text.as_bytes()).await.unwrap();
+    // A server that refuses a body need not read it: what counts is its answer.
+    let _refused = stream.write_all(text.as_bytes()).await;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
+    let _cut = stream.read_to_end(&mut answer).await;
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+    let chunked = head
+        .to_lowercase()
+        .contains("\r\ntransfer-encoding: chunked");
+    let body = if chunked {
+        unchunk(body)
+    } else {
+        body.to_owned()
+    };
     let mut lines = head.lines();
     let status = lines.next().unwrap().split(' ').nth(1).unwrap();
     Answer {
@@ -72,6 +103,20 @@ pub(crate) async fn send(
             .map(|line| line.split_once(':').unwrap())
             .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
             .collect(),
-        body: body.to_owned(),
+        body,
     }
+}
+
+/// The body of chunks, as far as it goes.
+fn unchunk(mut rest: &str) -> String {
+    let mut body = String::new();
+    while let Some((size, after)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        if size == 0 || after.len() < size + 2 {
+            break;
+        }
+        body.push_str(&after[..size]);
+        rest = &after[size + 2..];
+    }
+    body
 }

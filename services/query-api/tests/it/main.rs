@@ -7,6 +7,9 @@
 )]
 
 mod bad_input;
+mod batch;
+mod export;
+mod feed;
 mod games;
 mod health;
 mod http;
@@ -14,3 +17,5 @@ mod openapi;
 mod players;
 mod seed;
 mod server;
+mod stats;
+mod walks;

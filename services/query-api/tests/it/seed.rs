@@ -183,3 +183,15 @@ pub(crate) async fn live(url: &str, id: &str, started_at: DateTime<Utc>, moves: 
         .await
         .unwrap();
 }
+
+/// Makes the partitions of every month from one time to another.
+pub(crate) async fn months(url: &str, from: DateTime<Utc>, to: DateTime<Utc>) {
+    let mut months = BTreeSet::new();
+    let (mut month, last) = (Month::of_datetime(from), Month::of_datetime(to));
+    while month <= last {
+        months.insert(month);
+        month = month.next();
+    }
+    let mut session = connect::establish(&DatabaseConfig::new(url)).await.unwrap();
+    partitions::ensure(&mut session, &months).await.unwrap();
+}

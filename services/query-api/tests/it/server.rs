@@ -1,7 +1,9 @@
 //! The API over a database of its own, ended when dropped.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
+use query_api::cold::{ColdStore, NoColdStore};
 use query_api::config::Config;
 use query_api::run;
 use query_api::state::AppState;
@@ -26,12 +28,18 @@ impl TestServer {
 
     /// Starts over the database at this URL.
     pub(crate) async fn over(url: &str) -> Self {
+        Self::with_archive(url, Arc::new(NoColdStore)).await
+    }
+
+    /// Starts over the database at this URL, with an archive behind it.
+    pub(crate) async fn with_archive(url: &str, cold: Arc<dyn ColdStore>) -> Self {
         telemetry::install_metrics().unwrap();
         let config = config(url);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (health, shutdown) = (HealthState::default(), Shutdown::default());
-        let state = AppState::new(&config);
+        let mut state = AppState::new(&config);
+        state.cold = cold;
         tokio::spawn(query_api::monitor::watch(
             state.pool.clone(),
             health.clone(),

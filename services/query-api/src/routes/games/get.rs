@@ -1,12 +1,15 @@
 //! `GET /v1/games/{id}`: one game with all its moves.
 
+use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
+use domain::{FinishedGame, GameId};
 use service::Problem;
 use service::http::ProblemBody;
-use store::read::{self, FoundGame};
+use store::read::{self, Departed, FoundGame, LiveSnapshot, StoredGame};
 
 use crate::conditional::{self, Validity};
-use crate::extract::{Params, game_id};
+use crate::extract::{self, GameFormat, Params, game_id};
 use crate::problem;
 use crate::state::AppState;
 use crate::views::{self, GameView};
@@ -15,6 +18,17 @@ use crate::views::{self, GameView};
 const FINISHED: &str = "public, max-age=300, stale-while-revalidate=86400";
 /// A game in progress may be kept and must be asked for again.
 const IN_PROGRESS: &str = "no-cache";
+/// Tells whether an answer came from the database (`hot`) or out of the archive.
+const X_DATA_SOURCE: HeaderName = HeaderName::from_static("x-data-source");
+
+/// The forms of a game.
+#[derive(Debug, utoipa::ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "the shape of the query, for the document")]
+enum GameFormatParam {
+    Json,
+    Pgn,
+}
 
 /// A game
 ///
@@ -25,9 +39,17 @@ const IN_PROGRESS: &str = "no-cache";
     path = "/v1/games/{id}",
     operation_id = "getGame",
     tag = "games",
-    params(("id" = String, Path, description = "The platform's id of the game, percent-encoded", min_length = 1, max_length = 100, example = "q7ZvsdUF")),
+    params(
+        ("id" = String, Path, description = "The platform's id of the game, percent-encoded", min_length = 1, max_length = 100, example = "q7ZvsdUF"),
+        ("format" = inline(Option<GameFormatParam>), Query, description = "The form; without it the one that `Accept` prefers, else `json`"),
+    ),
     responses(
-        (status = 200, description = "The game", body = GameView, headers(
+        (status = 200, description = "The game", content(
+            (GameView = "application/json"),
+            (String = "application/x-chess-pgn"),
+        ), headers(
+            ("X-Data-Source" = String, description = "`hot`, or `archive` for a game that only the archive still holds"),
+            ("X-Projection-Lag-Ms" = Option<i64>, description = "How long the newest game took from its end until it could be read"),
             ("ETag" = String, description = "Changes whenever the answer does"),
             ("Last-Modified" = Option<String>, description = "When the finished game was written"),
             ("Cache-Control" = String, description = "`public, max-age=300, stale-while-revalidate=86400` when finished, else `no-cache`"),
@@ -35,6 +57,7 @@ const IN_PROGRESS: &str = "no-cache";
         (status = 304, description = "The game is the one that the request's `If-None-Match` or `If-Modified-Since` knows"),
         (status = 400, description = "`invalid-parameter`: the id can't be one, or there are parameters in the query", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`game-not-found`: nobody knows this game", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 406, description = "`not-acceptable`: there is no PGN of this game", body = ProblemBody, content_type = "application/problem+json"),
         (status = 410, description = "`past-retention`: the game is known and no longer kept", body = ProblemBody, content_type = "application/problem+json"),
         (status = 500, description = "`internal`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable` or `timeout`: try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
@@ -46,35 +69,120 @@ pub(crate) async fn get(
 ) -> Result<HttpResponse, Problem> {
     let mut params = Params::of(&request);
     let id = params.path("id", game_id(&request));
+    let format = extract::game_format(&mut params, &request);
     params.finish()?;
     // A refused id has ended the request above.
     let id = id.ok_or_else(problem::game_not_found)?;
+    let (found, headers) = find(&state, &id).await?;
+    let mut validity = found.validity(headers);
+    validity.headers.push((header::VARY, "Accept".to_owned()));
+    match (format, &found) {
+        (GameFormat::Json, _) => conditional::json(&request, &found.view(&id)?, &validity),
+        (GameFormat::Pgn, Whole::Finished { game, .. }) => {
+            let text = views::pgn(game)?.map_err(problem::not_acceptable)?;
+            conditional::text(&request, "application/x-chess-pgn", text, &validity)
+        }
+        (GameFormat::Pgn, Whole::Live(_)) => {
+            Err(problem::not_acceptable("PGN is written for finished games"))
+        }
+    }
+}
 
-    let found = {
+/// A game with all its moves.
+pub(super) enum Whole {
+    /// It ended.
+    Finished {
+        game: Box<FinishedGame>,
+        /// Counts its corrections.
+        revision: i32,
+        /// When this revision was written, where that is known.
+        written_at: Option<DateTime<Utc>>,
+        /// Whether it came out of the archive.
+        archived: bool,
+    },
+    /// It goes on.
+    Live(Box<LiveSnapshot>),
+}
+
+/// Finds a game, in the archive too, and the headers that tell the projection's lag.
+pub(super) async fn find(
+    state: &AppState,
+    id: &GameId,
+) -> Result<(Whole, Vec<(HeaderName, String)>), Problem> {
+    let (found, headers) = {
         let mut connection = state.pool.get().await.map_err(problem::of_store)?;
-        read::game(&mut connection, &id)
+        let found = read::game(&mut connection, id)
             .await
-            .map_err(problem::of_store)?
+            .map_err(problem::of_store)?;
+        (found, state.freshness.headers(&mut connection).await)
     };
-    match found {
-        FoundGame::Finished(stored) => {
-            let validity = Validity {
-                version: stored.revision.to_string(),
-                cache_control: FINISHED,
-                last_modified: Some(stored.written_at),
-            };
-            conditional::json(&request, &views::finished(&stored)?, &validity)
+    let whole = match found {
+        FoundGame::Finished(stored) => Whole::of_stored(*stored),
+        FoundGame::Live(snapshot) => Whole::Live(snapshot),
+        FoundGame::Gone(departed) => archived(state, &departed)
+            .await?
+            .ok_or_else(|| problem::game_gone(departed.ended_at))?,
+        FoundGame::Unknown => return Err(problem::game_not_found()),
+    };
+    Ok((whole, headers))
+}
+
+/// The game out of the archive; `None` when it is not kept there either.
+pub(super) async fn archived(
+    state: &AppState,
+    departed: &Departed,
+) -> Result<Option<Whole>, Problem> {
+    let game = state.cold.game(departed).await;
+    let game = game.map_err(problem::archive_unavailable)?;
+    Ok(game.map(|game| Whole::Finished {
+        game: Box::new(game),
+        revision: 0,
+        written_at: None,
+        archived: true,
+    }))
+}
+
+impl Whole {
+    pub(super) fn of_stored(stored: StoredGame) -> Self {
+        Self::Finished {
+            game: Box::new(stored.game),
+            revision: stored.revision,
+            written_at: Some(stored.written_at),
+            archived: false,
         }
-        FoundGame::Live(snapshot) => {
-            let validity = Validity {
-                version: "live".to_owned(),
-                cache_control: IN_PROGRESS,
-                last_modified: None,
-            };
-            let view = views::in_progress(id.as_str(), &snapshot)?;
-            conditional::json(&request, &view, &validity)
+    }
+
+    /// How an answer made of it may be kept.
+    pub(super) fn validity(&self, mut headers: Vec<(HeaderName, String)>) -> Validity {
+        let (version, cache_control, last_modified, source) = match self {
+            Self::Finished {
+                revision,
+                written_at,
+                archived,
+                ..
+            } => {
+                let (version, source) = match archived {
+                    true => ("archive".to_owned(), "archive"),
+                    false => (revision.to_string(), "hot"),
+                };
+                (version, FINISHED, *written_at, source)
+            }
+            Self::Live(_) => ("live".to_owned(), IN_PROGRESS, None, "hot"),
+        };
+        headers.push((X_DATA_SOURCE, source.to_owned()));
+        Validity {
+            version,
+            cache_control,
+            last_modified,
+            headers,
         }
-        FoundGame::Gone { ended_at } => Err(problem::game_gone(ended_at)),
-        FoundGame::Unknown => Err(problem::game_not_found()),
+    }
+
+    /// The whole game as it goes over the wire.
+    pub(super) fn view(&self, id: &GameId) -> Result<GameView, Problem> {
+        match self {
+            Self::Finished { game, .. } => views::finished(game),
+            Self::Live(snapshot) => views::in_progress(id.as_str(), snapshot),
+        }
     }
 }
