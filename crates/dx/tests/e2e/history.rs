@@ -271,6 +271,15 @@ impl History {
         (response.status().as_u16(), response.json().await.unwrap())
     }
 
+    /// An answer as it is.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        let response = reqwest::get(format!("{}{path}", self.api_url))
+            .await
+            .unwrap();
+        assert_eq!(response.status().as_u16(), 200, "{path}");
+        response.text().await.unwrap()
+    }
+
     /// All pages of a list, walked by its cursors.
     pub(crate) async fn walk(&self, path: &str, limit: u32) -> Vec<Value> {
         let mut items = Vec::new();
@@ -339,6 +348,7 @@ impl History {
 }
 
 impl Drop for History {
+    #[expect(clippy::print_stdout, reason = "what a failing test has to say")]
     fn drop(&mut self) {
         let ingestors = self
             .ingestors
