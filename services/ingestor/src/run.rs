@@ -112,7 +112,12 @@ async fn run_games(
         Arc::clone(&consumer),
         health.clone(),
     ));
-    lookouts.spawn(follow::run(probe, Arc::clone(&consumer), progress, followed));
+    lookouts.spawn(follow::run(
+        probe,
+        Arc::clone(&consumer),
+        progress,
+        followed,
+    ));
     while let Some(ended) = tasks.join_next().await {
         ended.context("a worker ended unexpectedly")?;
     }
