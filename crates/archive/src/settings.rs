@@ -97,7 +97,7 @@ impl StoreSettings {
     pub(crate) fn place(&self) -> Result<Place<'_>, &'static str> {
         const SHAPE: &str = "must be file:///absolute/directory or s3://bucket/prefix";
         if let Some(path) = self.url.strip_prefix("file://") {
-            let plain = path.starts_with('/') && path.trim_matches('/') != "";
+            let plain = path.starts_with('/') && !path.trim_matches('/').is_empty();
             return if plain {
                 Ok(Place::Directory(path))
             } else {

@@ -31,6 +31,8 @@ pub struct JsonlFile {
     /// Unpacked bytes; lines are taken from `taken` on.
     lines: Vec<u8>,
     taken: usize,
+    /// Up to here there is no further end of a line.
+    searched: usize,
     last_offset: i64,
     ended: bool,
 }
@@ -64,6 +66,7 @@ impl JsonlFile {
             frame_ended: true,
             lines: Vec::new(),
             taken: 0,
+            searched: 0,
             last_offset: i64::MIN,
             ended: false,
         })
@@ -91,16 +94,23 @@ impl JsonlFile {
 
     /// Where the next whole line stands.
     fn next_line(&mut self) -> Option<(usize, usize)> {
-        let rest = &self.lines[self.taken..];
-        let length = rest.iter().position(|byte| *byte == b'\n')?;
-        let from = self.taken;
-        self.taken += length + 1;
-        Some((from, from + length))
+        let searched = self.searched.max(self.taken);
+        let found = self.lines[searched..]
+            .iter()
+            .position(|byte| *byte == b'\n');
+        let Some(length) = found else {
+            self.searched = self.lines.len();
+            return None;
+        };
+        let (from, to) = (self.taken, searched + length);
+        self.taken = to + 1;
+        Some((from, to))
     }
 
     /// Unpacks a little more.
     async fn unpack(&mut self) -> Result<()> {
         self.lines.drain(..self.taken);
+        self.searched = self.searched.saturating_sub(self.taken);
         self.taken = 0;
         within(
             &self.key,

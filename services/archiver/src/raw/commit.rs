@@ -23,6 +23,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(10);
 pub struct WriterId {
     id: Uuid,
     attempts: Arc<AtomicU64>,
+    epochs: Arc<AtomicU64>,
 }
 
 impl WriterId {
@@ -32,6 +33,7 @@ impl WriterId {
         Self {
             id,
             attempts: Arc::default(),
+            epochs: Arc::default(),
         }
     }
 
@@ -45,6 +47,12 @@ impl WriterId {
     #[must_use]
     pub fn id(&self) -> Uuid {
         self.id
+    }
+
+    /// A number for a start of a partition that no other start of the process has: a partition that comes back to the process must
+    /// not take blocks of the time before for its own.
+    pub(crate) fn next_epoch(&self) -> u64 {
+        self.epochs.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub(crate) fn next_attempt(&self) -> u64 {

@@ -113,7 +113,15 @@ impl Topic {
                     Some(event) => event,
                     None => break,
                 },
-                Some(_) = tasks.join_next(), if !tasks.is_empty() => continue,
+                Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
+                    // A defect in one owner must not leave its partition unarchived in silence: the process ends and says so.
+                    if let Err(error) = ended
+                        && error.is_panic()
+                    {
+                        std::panic::resume_unwind(error.into_panic());
+                    }
+                    continue;
+                }
             };
             self.dispatch(event, &mut owners, &mut tasks, &shutdown);
         }

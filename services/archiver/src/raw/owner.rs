@@ -132,9 +132,8 @@ impl<L: Log + Clone> Owner<L> {
     /// Archives the partition until `shutdown`, then closes what is open and ends. Dropping it revokes the partition.
     pub async fn run(self, mut inbox: UnboundedReceiver<OwnerEvent>, shutdown: CancellationToken) {
         let mut jitter = StdRng::seed_from_u64(self.seed);
-        let mut epoch = 0;
         loop {
-            epoch += 1;
+            let epoch = self.writer.next_epoch();
             let left = match self.claim(&shutdown).await {
                 Ok(claimed) => {
                     let held = self.begin(claimed, epoch);
