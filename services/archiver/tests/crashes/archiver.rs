@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use test_support::TestTopic;
+use test_support::{TestBucket, TestTopic};
 
 /// How long anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -15,12 +15,28 @@ pub(crate) struct Setup {
     pub(crate) topic: TestTopic,
     pub(crate) format: &'static str,
     folder: tempfile::TempDir,
+    /// Instead of the directory.
+    bucket: Option<TestBucket>,
 }
 
 impl Setup {
     pub(crate) async fn new(partitions: i32, format: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { topic: TestTopic::create(partitions).await, format, folder }
+        Self {
+            topic: TestTopic::create(partitions).await,
+            format,
+            folder,
+            bucket: None,
+        }
+    }
+
+    /// The same with a bucket of a real S3 server.
+    pub(crate) async fn in_s3(partitions: i32, format: &'static str) -> Self {
+        let bucket = Some(TestBucket::create().await);
+        Self {
+            bucket,
+            ..Self::new(partitions, format).await
+        }
     }
 
     /// The archive's directory.
@@ -34,13 +50,28 @@ impl Setup {
         command
             .env("ARCHIVER__STORE__URL", url)
             .env("ARCHIVER__KAFKA__BROKERS", self.topic.brokers())
-            .env("ARCHIVER__KAFKA__GROUP_ID", format!("{group}-{}", self.topic.name()))
-            .env("ARCHIVER__RAW__TOPICS", format!("[\"{}\"]", self.topic.name()))
+            .env(
+                "ARCHIVER__KAFKA__GROUP_ID",
+                format!("{group}-{}", self.topic.name()),
+            )
+            .env(
+                "ARCHIVER__RAW__TOPICS",
+                format!("[\"{}\"]", self.topic.name()),
+            )
             .env("ARCHIVER__RAW__FORMAT", self.format)
             .env("ARCHIVER__RAW__ROTATION__ROWS", "200")
             .env("ARCHIVER__RAW__ROTATION__AGE", "300ms")
             .env("ARCHIVER__HEALTH__LISTEN", "127.0.0.1:0")
             .env("ARCHIVER__TELEMETRY__LOG_FORMAT", "text");
+        if let Some(bucket) = &self.bucket {
+            command
+                .env("ARCHIVER__STORE__URL", bucket.url())
+                .env("ARCHIVER__STORE__ENDPOINT", bucket.endpoint())
+                .env("ARCHIVER__STORE__REGION", bucket.region())
+                .env("ARCHIVER__STORE__ACCESS_KEY_ID", bucket.access_key())
+                .env("ARCHIVER__STORE__SECRET_ACCESS_KEY", bucket.secret_key())
+                .env("ARCHIVER__STORE__ALLOW_HTTP", "true");
+        }
         command
     }
 
@@ -48,7 +79,12 @@ impl Setup {
     /// have the same partition at the same time.
     pub(crate) fn start(&self, group: &str) -> Archiver {
         let log = std::fs::File::create(self.folder.path().join(format!("{group}.log"))).unwrap();
-        let child = self.command(group).arg("run").stdout(log).stderr(Stdio::null()).spawn();
+        let child = self
+            .command(group)
+            .arg("run")
+            .stdout(log)
+            .stderr(Stdio::null())
+            .spawn();
         Archiver(child.unwrap())
     }
 
@@ -65,7 +101,9 @@ pub(crate) struct Archiver(Child);
 
 impl Archiver {
     fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([name, &self.0.id().to_string()]).status();
+        let sent = Command::new("kill")
+            .args([name, &self.0.id().to_string()])
+            .status();
         assert!(sent.unwrap().success(), "{name}");
     }
 
@@ -110,7 +148,11 @@ pub(crate) fn files(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_path_buf()];
     while let Some(folder_now) = open.pop() {
-        for entry in std::fs::read_dir(&folder_now).into_iter().flatten().flatten() {
+        for entry in std::fs::read_dir(&folder_now)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let path = entry.path();
             if path.is_dir() {
                 open.push(path);

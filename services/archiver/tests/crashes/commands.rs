@@ -11,7 +11,9 @@ async fn filled(format: &'static str) -> (Setup, Ledger) {
     let mut ledger = Ledger::open(&setup.topic).await;
     ledger.publish(1_000).await;
     let running = setup.start("fill");
-    wait_for("the whole log in the archive", || ledger.is_archived(&setup.archive()));
+    wait_for("the whole log in the archive", || {
+        ledger.is_archived(&setup.archive())
+    });
     running.shut_down();
     (setup, ledger)
 }
@@ -28,26 +30,54 @@ async fn the_archive_is_verified_listed_and_printed_and_a_flipped_byte_is_named(
         let report = setup.archive().with_extension("json");
         let path = report.to_str().unwrap();
         let verified = setup.run(&["verify", "--compare", "--topic", &topic, "--json", path]);
-        assert!(verified.status.success(), "{}{}", text(&verified.stdout), text(&verified.stderr));
+        assert!(
+            verified.status.success(),
+            "{}{}",
+            text(&verified.stdout),
+            text(&verified.stderr)
+        );
         let report: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
         let sum = |field: &str| -> i64 {
             let chains = report["chains"].as_array().unwrap();
-            chains.iter().map(|chain| chain["kafka"][field].as_i64().unwrap()).sum()
+            chains
+                .iter()
+                .map(|chain| chain["kafka"][field].as_i64().unwrap())
+                .sum()
         };
-        assert_eq!((report["sound"].as_bool(), sum("compared"), sum("lag")), (Some(true), 1_000, 0));
+        assert_eq!(
+            (report["sound"].as_bool(), sum("compared"), sum("lag")),
+            (Some(true), 1_000, 0)
+        );
 
         let listed = text(&setup.run(&["ls", "--topic", &topic]).stdout);
         let mut urls: Vec<String> = listed.lines().map(str::to_owned).collect();
         urls.sort();
-        let expected: Vec<String> =
-            named(&setup.archive()).iter().map(|key| format!("file://{}/{key}", setup.archive().display())).collect();
+        let expected: Vec<String> = named(&setup.archive())
+            .iter()
+            .map(|key| format!("file://{}/{key}", setup.archive().display()))
+            .collect();
         assert_eq!(urls, expected);
 
-        let game = text(&setup.run(&["cat", "--topic", &topic, "--game", "g-5"]).stdout);
-        let found: Vec<Value> = game.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let wanted: Vec<&String> = ledger.records.values().filter(|value| value.contains("\"g-5\"")).collect();
+        let game = text(
+            &setup
+                .run(&["cat", "--topic", &topic, "--game", "g-5"])
+                .stdout,
+        );
+        let found: Vec<Value> = game
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let wanted: Vec<&String> = ledger
+            .records
+            .values()
+            .filter(|value| value.contains("\"g-5\""))
+            .collect();
         assert_eq!(found.len(), wanted.len());
-        assert!(found.iter().all(|record| record["value"]["gameId"] == "g-5"));
+        assert!(
+            found
+                .iter()
+                .all(|record| record["value"]["gameId"] == "g-5")
+        );
         assert!(found.is_sorted_by_key(|record| record["offset"].as_i64()));
 
         let victim = &named(&setup.archive())[1];
@@ -60,7 +90,10 @@ async fn the_archive_is_verified_listed_and_printed_and_a_flipped_byte_is_named(
         let said = text(&verified.stdout);
         assert_eq!(verified.status.code(), Some(1), "{said}");
         let faults: Vec<&str> = said.lines().filter(|line| line.contains("FAULT")).collect();
-        assert!(faults.len() == 1 && faults[0].contains(victim.as_str()), "{said}");
+        assert!(
+            faults.len() == 1 && faults[0].contains(victim.as_str()),
+            "{said}"
+        );
     }
 }
 
@@ -68,13 +101,23 @@ async fn the_archive_is_verified_listed_and_printed_and_a_flipped_byte_is_named(
 async fn a_topic_is_filled_from_the_archive_once_and_never_on_top_of_records() {
     let (setup, ledger) = filled("parquet").await;
     let target = TestTopic::create(2).await;
-    let arguments = ["copy-to-topic", "--topic", setup.topic.name(), "--to", target.name()];
+    let arguments = [
+        "copy-to-topic",
+        "--topic",
+        setup.topic.name(),
+        "--to",
+        target.name(),
+    ];
     let copied = setup.run(&arguments);
     assert!(copied.status.success(), "{}", text(&copied.stderr));
     assert!(text(&copied.stdout).contains(&format!("copied {} records", ledger.records.len())));
     let again = setup.run(&arguments);
     assert_eq!(again.status.code(), Some(1));
-    assert!(text(&again.stderr).contains("is not empty"), "{}", text(&again.stderr));
+    assert!(
+        text(&again.stderr).contains("is not empty"),
+        "{}",
+        text(&again.stderr)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,5 +126,9 @@ async fn a_store_that_can_not_be_used_ends_the_start_with_the_reason() {
     std::fs::write(setup.archive(), "a file where the directory should be").unwrap();
     let ended = setup.run(&["run"]);
     assert_eq!(ended.status.code(), Some(1));
-    assert!(text(&ended.stderr).contains("file://"), "{}", text(&ended.stderr));
+    assert!(
+        text(&ended.stderr).contains("file://"),
+        "{}",
+        text(&ended.stderr)
+    );
 }

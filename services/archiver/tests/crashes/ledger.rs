@@ -23,7 +23,10 @@ impl Ledger {
     pub(crate) async fn open(topic: &TestTopic) -> Self {
         let config = PublisherConfig::new(topic.brokers(), topic.name());
         let publisher = GamePublisher::connect(config).await.unwrap();
-        Self { publisher, records: Records::new() }
+        Self {
+            publisher,
+            records: Records::new(),
+        }
     }
 
     /// Publishes so many records of some games, in two regions.
@@ -32,16 +35,23 @@ impl Ledger {
         for _ in 0..count {
             let number = self.records.len() + pending.len();
             let game = format!("g-{}", number % 37);
-            let value = format!(r#"{{"eventId":"e-{number}","gameId":"{game}","eventType":"MoveMade","schemaVersion":1}}"#);
+            let value = format!(
+                r#"{{"eventId":"e-{number}","gameId":"{game}","eventType":"MoveMade","schemaVersion":1}}"#
+            );
             let region: &[u8] = if number % 3 == 0 { b"eu" } else { b"us" };
             let headers = [("region", region)];
-            let record = RawRecord { key: Some(game.as_bytes()), value: Some(value.as_bytes()), headers: &headers };
+            let record = RawRecord {
+                key: Some(game.as_bytes()),
+                value: Some(value.as_bytes()),
+                headers: &headers,
+            };
             let sent = self.publisher.send_raw(record).await.unwrap();
             pending.push((sent, value));
         }
         for (sent, value) in pending {
             let at = sent.await.unwrap();
-            self.records.insert((i64::from(at.partition), at.offset), value);
+            self.records
+                .insert((i64::from(at.partition), at.offset), value);
         }
     }
 
@@ -64,10 +74,18 @@ pub(crate) fn number(link: &Value, field: &str) -> i64 {
     link[field].as_i64().unwrap()
 }
 
+/// The keys of the manifests. What a killed process was writing ends in `#` and a number, and is no object yet.
+fn manifests(archive: &Path) -> Vec<String> {
+    let mut keys = files(archive);
+    keys.retain(|key| key.starts_with("_manifests/") && key.ends_with(".json"));
+    keys
+}
+
 /// The manifests by partition and number.
 pub(crate) fn links(archive: &Path) -> Vec<Value> {
-    let keys = files(archive).into_iter().filter(|key| key.starts_with("_manifests/") && key.ends_with(".json"));
-    keys.map(|key| serde_json::from_slice(&std::fs::read(archive.join(key)).unwrap()).unwrap()).collect()
+    let keys = manifests(archive).into_iter();
+    keys.map(|key| serde_json::from_slice(&std::fs::read(archive.join(key)).unwrap()).unwrap())
+        .collect()
 }
 
 /// The files that manifests name.
@@ -85,7 +103,9 @@ pub(crate) fn named(archive: &Path) -> Vec<String> {
 pub(crate) fn unnamed(archive: &Path) -> Vec<String> {
     let named = named(archive);
     // A staged file ends in `#` and a number until it is renamed.
-    let raw = files(archive).into_iter().filter(|key| key.starts_with("raw/") && !key.contains('#'));
+    let raw = files(archive)
+        .into_iter()
+        .filter(|key| key.starts_with("raw/") && !key.contains('#'));
     raw.filter(|key| !named.contains(key)).collect()
 }
 
@@ -93,12 +113,16 @@ pub(crate) fn unnamed(archive: &Path) -> Vec<String> {
 pub(crate) fn archived(archive: &Path) -> Records {
     let mut records = Records::new();
     let mut ends: BTreeMap<i64, (i64, String)> = BTreeMap::new();
-    for key in files(archive).iter().filter(|key| key.starts_with("_manifests/")) {
-        let bytes = std::fs::read(archive.join(key)).unwrap();
+    for key in manifests(archive) {
+        let bytes = std::fs::read(archive.join(&key)).unwrap();
         let link: Value = serde_json::from_slice(&bytes).unwrap();
         let partition = number(&link, "partition");
         if let Some((end, hash)) = ends.get(&partition) {
-            assert_eq!((number(&link, "start"), link["previous_sha256"].as_str()), (*end, Some(hash.as_str())), "{key}");
+            assert_eq!(
+                (number(&link, "start"), link["previous_sha256"].as_str()),
+                (*end, Some(hash.as_str())),
+                "{key}"
+            );
         }
         ends.insert(partition, (number(&link, "end"), sha256(&bytes)));
         for file in link["files"].as_array().unwrap() {
@@ -106,12 +130,20 @@ pub(crate) fn archived(archive: &Path) -> Records {
             let bytes = std::fs::read(archive.join(key)).unwrap();
             assert_eq!(file["sha256"].as_str().unwrap(), sha256(&bytes), "{key}");
             let text = String::from_utf8(zstd::decode_all(&bytes[..]).unwrap()).unwrap();
-            assert_eq!(file["rows"].as_u64(), Some(text.lines().count() as u64), "{key}");
+            assert_eq!(
+                file["rows"].as_u64(),
+                Some(text.lines().count() as u64),
+                "{key}"
+            );
             for line in text.lines() {
                 let record: Value = serde_json::from_str(line).unwrap();
                 let place = (partition, number(&record, "offset"));
                 let value = record["value"].as_str().unwrap().to_owned();
-                assert_eq!(records.insert(place, value), None, "{place:?} is there twice");
+                assert_eq!(
+                    records.insert(place, value),
+                    None,
+                    "{place:?} is there twice"
+                );
             }
         }
     }
@@ -119,5 +151,8 @@ pub(crate) fn archived(archive: &Path) -> Records {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha2::Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
