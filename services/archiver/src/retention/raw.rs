@@ -11,7 +11,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use crate::compact::day_of;
 
-/// Lets go of a topic's records of days before the last `keep_days`. Says how many files were removed.
+/// Lets go of a topic's records of days before the last `keep_days`, today included. Says how many files were removed.
 ///
 /// # Errors
 /// A damaged link, or what the store answered; what was noted stands, and the next pass goes on.
@@ -23,7 +23,7 @@ pub async fn expire(
 ) -> archive::Result<u64> {
     let today = now.date_naive();
     let before = today
-        .checked_sub_days(Days::new(u64::from(keep_days)))
+        .checked_sub_days(Days::new(u64::from(keep_days.saturating_sub(1))))
         .unwrap_or_default();
     let mut removed = 0;
     for id in archive::chain::chains_of(store, topic).await? {
