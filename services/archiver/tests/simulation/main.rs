@@ -33,7 +33,7 @@ use bucket::Mistake;
 use world::{Report, simulate};
 
 /// How many seeds a test run tries unless `SIMULATION_SEEDS` says otherwise.
-const SEEDS: u64 = 4_000;
+const SEEDS: u64 = 2_000;
 const REPEAT: &str = "cargo test -p archiver --test simulation the_archive_is -- --nocapture";
 
 fn number(variable: &str) -> Option<u64> {
