@@ -1,7 +1,7 @@
 //! Recorded games, from PGN through Kafka and PostgreSQL to HTTP, against what is known of them by other means.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -62,6 +62,25 @@ async fn recorded_games_come_out_as_they_went_in() {
         is_as_expected(&game, expected, &clocks);
     }
     walks_list_every_game(&history, &expected).await;
+    another_reader_finds_the_same_games(&history, &pgn).await;
+}
+
+/// Exports every game as PGN, and has python-chess compare them with the originals: moves, clocks, tags, results.
+async fn another_reader_finds_the_same_games(history: &History, original: &Path) {
+    let export = history.text("/v1/games/export?format=pgn").await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), export).unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/same_games.py");
+    let said = test_support::python()
+        .args([Path::new(script), original, file.path()])
+        .output()
+        .unwrap();
+    let (out, err) = (
+        String::from_utf8_lossy(&said.stdout),
+        String::from_utf8_lossy(&said.stderr),
+    );
+    assert!(said.status.success(), "{err}");
+    assert_eq!(out.trim(), "156 games", "{err}");
 }
 
 fn is_as_expected(game: &Value, expected: &Value, clocks: &[u64]) {
