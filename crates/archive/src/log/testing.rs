@@ -45,7 +45,7 @@ pub(crate) async fn append(chain: &Chain, format: FileFormat, end: i64) -> Head 
             .position(|r| *r == region)
             .unwrap();
         let mine: Vec<i64> = (start..end)
-            .filter(|offset| (offset / 2 % 3) as usize == place)
+            .filter(|offset| usize::try_from(offset / 2 % 3) == Ok(place))
             .collect();
         if mine.is_empty() {
             continue;

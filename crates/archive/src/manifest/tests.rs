@@ -34,7 +34,8 @@ fn a_stored_manifest_is_read_and_written_the_same() {
 
 #[test]
 fn what_contradicts_its_place_or_itself_is_named() {
-    let changes: [(&str, fn(&mut Manifest)); 14] = [
+    type Change = fn(&mut Manifest);
+    let changes: [(&str, Change); 14] = [
         ("version", |m| m.version = 2),
         ("another place", |m| m.seq = 41),
         ("another place", |m| m.partition = 8),
