@@ -205,7 +205,10 @@ impl ParquetWriter {
         self.group_bytes += self.rows.bytes;
         self.group_headers += self.rows.header_count();
         let batch = self.rows.take(self.partition)?;
-        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let writer = self
+            .writer
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
         writer.write(&batch).map_err(encode)?;
         if writer.in_progress_rows() == 0 {
             (self.group_bytes, self.group_headers) = (0, 0);
@@ -230,7 +233,10 @@ impl ParquetWriter {
 
     pub(super) fn finish(mut self) -> Result<Vec<u8>> {
         self.encode_rows()?;
-        let writer = self.writer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let writer = self
+            .writer
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         writer.into_inner().map_err(encode)
     }
 }
