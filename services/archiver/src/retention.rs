@@ -109,9 +109,15 @@ pub async fn pass(
             .collect()
     };
     let tables = retention::month_tables(&mut connection).await?;
+    let floor = partitions::retention_floor(&mut connection)
+        .await?
+        .map(Month::of);
     for month in due(&tables.attached) {
-        // Before the rows leave the hot tables, so that readers find them in one place or the other.
-        summarise_month(summaries, summing_up, &mut connection, month).await?;
+        // Before the rows leave the hot tables, so that readers find them in one place or the other. Below the floor an earlier pass
+        // has done so, and a half detached month would look empty.
+        if floor.is_none_or(|floor| month >= floor) {
+            summarise_month(summaries, summing_up, &mut connection, month).await?;
+        }
         retention::raise_floor(&mut connection, month.next()).await?;
         retention::detach(&mut connection, month).await?;
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use archive::summaries::{DayKey, Revision, Summaries};
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use store::connect::Session;
-use store::partitions::Month;
+use store::partitions::{self, Month};
 use store::retention::{self, MonthTables};
 use store::summaries::{Contents, Snapshot, Source};
 
@@ -83,20 +83,29 @@ impl Pass {
         let now = retention::database_time(connection).await?;
         let closed = first_open_day(now, self.config.close_after);
         let tables = retention::month_tables(connection).await?;
+        // Months below the floor are retention's: half detached they look empty.
+        let floor = partitions::retention_floor(connection)
+            .await?
+            .map(Month::of);
+        let is_hot = |month: Month| floor.is_none_or(|floor| month >= floor);
         let recheck = self.rechecked_at.is_none_or(|last| {
             (now - last)
                 .to_std()
                 .is_ok_and(|age| age >= self.config.recheck_every)
         });
         if recheck {
-            for month in &tables.attached {
+            for month in tables.attached.iter().filter(|month| is_hot(**month)) {
                 let (first, end) = (month.first_day(), month.next().first_day().min(closed));
                 self.examine(connection, first, end, true, now, &mut done)
                     .await?;
             }
             self.rechecked_at = Some(now);
         } else if let Some((since, until)) = self.last {
-            for day in self.changed_days(connection, since, until, closed).await? {
+            let changed = self.changed_days(connection, since, until, closed).await?;
+            for day in changed
+                .into_iter()
+                .filter(|day| is_hot(Month::of_day(*day)))
+            {
                 self.examine(connection, day, day + Days::new(1), false, now, &mut done)
                     .await?;
             }
