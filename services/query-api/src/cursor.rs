@@ -93,7 +93,7 @@ impl CursorKey {
     #[must_use]
     pub fn write(&self, walk: Walk, edge: &Edge) -> String {
         let place = &edge.place;
-        let way = u8::from(edge.backward) * BACKWARD | u8::from(edge.inclusive) * INCLUSIVE;
+        let way = (u8::from(edge.backward) * BACKWARD) | (u8::from(edge.inclusive) * INCLUSIVE);
         let mut bytes = Vec::with_capacity(HEAD_LEN + 100 + MAC_LEN);
         bytes.push(VERSION);
         bytes.push(way);
