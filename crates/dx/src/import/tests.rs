@@ -15,7 +15,7 @@ fn endpoints(
         topic: "games".into(),
         postgres: String::new(),
         api: String::new(),
-        archive: crate::stack::ArchivePlace::default(),
+        archive: Default::default(),
         data_dir: std::env::temp_dir(),
     }
 }

