@@ -173,8 +173,15 @@ impl Judge {
         start: i64,
     ) -> Result<(i64, Value), String> {
         if seq == 0 {
-            let first = self.truths[partition].first();
-            let begins = start == first || self.seen().beginnings.contains(&(partition, start));
+            let truth = &self.truths[partition];
+            let first = truth.first();
+            let seen = self.seen();
+            // Where the log has begun at some time, or at the record after that.
+            let begins = start == first
+                || seen.beginnings.iter().any(|(of, from)| {
+                    let between = |entry: &Entry| (*from..start).contains(&entry.offset);
+                    *of == partition && *from <= start && !truth.entries.iter().any(between)
+                });
             return Ok((if begins { start } else { first }, Value::Null));
         }
         let place = name.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -219,10 +226,19 @@ impl Judge {
                 ));
             }
         }
-        match objects
-            .keys()
-            .find(|key| key.starts_with("raw/") && !named.contains(*key))
-        {
+        // Without a link nothing tells garbage from what a writer that is stopped may still name.
+        let has_chain = |key: &str| {
+            let name = key.rsplit_once('/').map_or(key, |(_, name)| name);
+            let partition = name
+                .split_once('-')
+                .map_or(name, |(partition, _)| partition);
+            links
+                .keys()
+                .any(|link| link.contains(&format!("/{partition}/")))
+        };
+        let garbage =
+            |key: &&String| key.starts_with("raw/") && !named.contains(*key) && has_chain(key);
+        match objects.keys().find(garbage) {
             Some(garbage) => Err(format!("garbage is left: {garbage}")),
             None => Ok(()),
         }
