@@ -186,14 +186,14 @@ impl Walker {
         let number = self.arrivals.get();
         self.arrivals.set(number + 1);
         // Few enough, or a walk that goes their way would never end.
-        if number % 3 != 0 {
+        if !number.is_multiple_of(3) {
             return;
         }
         let game = Game {
             id: format!("new-{number:05}"),
             ended_at: place.ended_at,
             white: number % 3,
-            rated: number % 2 == 0,
+            rated: number.is_multiple_of(2),
             cup: true,
             outcome: 0,
         };

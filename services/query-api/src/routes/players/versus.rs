@@ -6,7 +6,7 @@ use serde_json::json;
 use service::Problem;
 use service::http::ProblemBody;
 use store::read::{
-    self, GameList, GroupKey, Grouping, Order, Perspective, PlayerPerspective, Scope,
+    self, Budget, GameList, GroupKey, Grouping, Order, Perspective, PlayerPerspective, Scope,
 };
 
 use crate::conditional::{self, Validity};
@@ -90,6 +90,8 @@ pub(crate) async fn get(
         .await
         .map_err(problem::of_store)?;
     list.order = Order::NewestFirst;
+    // The statistics have looked at every game; looking for the newest may too, at once.
+    list.budget = Budget { games: u32::MAX };
     let games = match total.is_empty() || latest == 0 {
         true => Vec::new(),
         false => newest(&mut connection, &list, latest).await?,
