@@ -11,7 +11,7 @@
 //! take the newest; files of older ones stay for a while for those who read them at that moment ([`Summaries::sweep`]). Every row
 //! says its revision, so whoever globs the folders keeps the rows of the highest one of each day and region.
 //!
-//! Rows are compared in key order, one by one, with what they were made from before that is removed: [`compare`].
+//! Rows are compared in key order, one by one, with what they were made from before that is removed: [`compare()`].
 
 mod arrays;
 mod compare;
