@@ -38,7 +38,11 @@ impl Ledger {
             let value = format!(
                 r#"{{"eventId":"e-{number}","gameId":"{game}","eventType":"MoveMade","schemaVersion":1}}"#
             );
-            let region: &[u8] = if number % 3 == 0 { b"eu" } else { b"us" };
+            let region: &[u8] = if number.is_multiple_of(3) {
+                b"eu"
+            } else {
+                b"us"
+            };
             let headers = [("region", region)];
             let record = RawRecord {
                 key: Some(game.as_bytes()),

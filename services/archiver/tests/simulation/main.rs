@@ -147,23 +147,20 @@ fn the_same_seed_gives_the_same_run() {
     }
 }
 
-/// The simulator must see each of these mistakes, or it would not see them in the product.
-fn find(mistake: Mistake) {
+/// The simulator must see each of these mistakes, or it would not see them in the product. What it saw.
+fn find(mistake: Mistake) -> String {
     let seeds = number("SIMULATION_SEEDS").unwrap_or(SEEDS);
     let (failed, _) = search(0, seeds, Some(mistake));
     let report = failed.unwrap_or_else(|| panic!("{mistake:?} survives {seeds} seeds"));
-    println!(
-        "{mistake:?}: seed {}: {}",
-        report.seed,
-        report.failure.unwrap_or_default()
-    );
+    let failure = report.failure.unwrap_or_default();
+    format!("{mistake:?}: seed {}: {failure}", report.seed)
 }
 
 macro_rules! finds {
     ($($name:ident: $mistake:ident,)*) => {
         $(#[test]
         fn $name() {
-            find(Mistake::$mistake);
+            println!("{}", find(Mistake::$mistake));
         })*
     };
 }
