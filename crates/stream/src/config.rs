@@ -69,9 +69,9 @@ impl Default for ConsumerConfig {
             group_id: "game-history.games".into(),
             group_protocol: GroupProtocol::Classic,
             session_timeout_ms: 10_000,
-            partition_buffer_bytes: 16 << 20,
-            total_buffer_bytes: 128 << 20,
-            prefetch_kb_per_partition: 4_096,
+            partition_buffer_bytes: 4 << 20,
+            total_buffer_bytes: 48 << 20,
+            prefetch_kb_per_partition: 1_024,
             block_linger_ms: 10,
             properties: BTreeMap::new(),
         }
@@ -150,6 +150,11 @@ impl ConsumerConfig {
             .set("statistics.interval.ms", "2000")
             .set("fetch.wait.max.ms", "50")
             .set("queued.min.messages", "50000")
+            // A response may bring so much of each partition, and is unpacked whole: compressed records grow several times over.
+            .set("fetch.message.max.bytes", "262144")
+            // How long a partition whose queue is full waits before it fetches again. The default of a second starves a reader
+            // that is as fast as this one.
+            .set("fetch.queue.backoff.ms", "5")
             .set(
                 "queued.max.messages.kbytes",
                 self.prefetch_kb_per_partition.to_string(),
