@@ -57,6 +57,21 @@ pub struct Envelope<'a, P> {
     pub payload: P,
 }
 
+impl<'a, P> Envelope<'a, P> {
+    /// The same envelope around what `change` makes of the payload.
+    pub(crate) fn map<Q>(self, change: impl FnOnce(P) -> Q) -> Envelope<'a, Q> {
+        Envelope {
+            event_id: self.event_id,
+            event_type: self.event_type,
+            schema_version: self.schema_version,
+            game_id: self.game_id,
+            occurred_at: self.occurred_at,
+            region: self.region,
+            payload: change(self.payload),
+        }
+    }
+}
+
 /// A game begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
