@@ -49,8 +49,10 @@ impl IngestSession {
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
+        // A probe for each id: `= ANY` would look for every id in every hash partition.
         let rows = sql_query(
-            "SELECT game_id, \"end\", topic_id, partition, end_offset FROM game_directory WHERE game_id = ANY($1)",
+            "SELECT d.game_id, d.\"end\", d.topic_id, d.partition, d.end_offset FROM UNNEST($1::text[]) AS u(game_id) \
+             CROSS JOIN LATERAL (SELECT * FROM game_directory WHERE game_directory.game_id = u.game_id) AS d",
         )
         .bind::<Array<Text>, _>(ids)
         .load::<Row>(&mut self.connection)
