@@ -189,6 +189,17 @@ group.initial.rebalance.delay.ms=0
     )
 }
 
+/// As Kafka makes its own: one that begins with a dash would be taken for an option.
+fn cluster_id() -> String {
+    loop {
+        let id = base64::engine::general_purpose::URL_SAFE_NO_PAD
+            .encode(uuid::Uuid::new_v4().as_bytes());
+        if !id.starts_with('-') {
+            return id;
+        }
+    }
+}
+
 async fn format(
     profile: &Profile,
     jars: &Path,
@@ -205,8 +216,7 @@ async fn format(
         std::fs::remove_dir_all(&data)
             .with_context(|| format!("cannot remove {}", data.display()))?;
     }
-    let cluster =
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes());
+    let cluster = cluster_id();
     let mut command = Command::new(java());
     command
         .arg(java_property(&profile.dir))
