@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{chaos, demo, doctor, import, show, simulate, stack, tests, verify};
+use crate::{bench, chaos, demo, doctor, import, show, simulate, stack, tests, verify};
 
 /// The exit code of an attack that broke nothing because it did too little.
 const PROVES_NOTHING: u8 = 3;
@@ -13,7 +13,7 @@ const PROVES_NOTHING: u8 = 3;
 #[derive(Debug, Parser)]
 #[command(name = "cargo dx", bin_name = "cargo dx", version, about)]
 struct Cli {
-    /// Which local stack to use; stacks of different profiles run side by side [default: local; test for `test`, demo for `demo`, chaos-SEED for `chaos`]
+    /// Which local stack to use; stacks of different profiles run side by side [default: local; test for `test`, bench for `bench`, demo for `demo`, chaos-SEED for `chaos`]
     #[arg(long, global = true, env = "DX_PROFILE")]
     profile: Option<String>,
     #[command(flatten)]
@@ -51,6 +51,9 @@ enum Command {
     Demo(demo::Args),
     /// Attack a stack of its own while games are published, and judge what is left
     Chaos(chaos::Args),
+    /// Measure what this machine carries, with release builds on a stack of its own
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// Run every test, with the servers they need
     Test(tests::Args),
 }
@@ -84,6 +87,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Test(_) => "test".to_owned(),
         Command::Demo(_) => "demo".to_owned(),
         Command::Chaos(args) => args.profile_name(),
+        Command::Bench(_) => "bench".to_owned(),
         _ => "local".to_owned(),
     };
     let name = cli.profile.as_deref().unwrap_or(&usual);
@@ -102,6 +106,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Show(args) => show::run(&args, &profile.endpoints()?).await,
         Command::Demo(args) => demo::run(&profile, &args).await,
         Command::Chaos(args) => chaos::run(&profile, &args).await,
+        Command::Bench(command) => bench::run(&profile, &command).await,
         Command::Test(args) => tests::run(&profile, &args).await,
     }
 }

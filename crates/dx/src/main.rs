@@ -1,5 +1,6 @@
 //! `cargo dx`: the developer's command. See [`cli`].
 
+mod bench;
 mod chaos;
 mod cli;
 mod console;
@@ -13,6 +14,10 @@ mod tests;
 mod verify;
 
 use std::process::ExitCode;
+
+/// The services' allocator, so that what `bench` measures in this process is told like theirs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     cli::main()

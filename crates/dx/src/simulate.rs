@@ -17,9 +17,12 @@ use chrono::{DateTime, Utc};
 use crate::console::{remark, say};
 use crate::stack::Endpoints;
 use ledger::Totals;
-use play::{Faults, Settings};
-use publish::Options;
-use visibility::Seen;
+pub(crate) use play::{Faults, HeaderRoom, Play, Role, Sent, Settings, Step};
+use publish::{Options, publish};
+pub(crate) use visibility::{Seen, Visibility};
+
+/// How many games are watched at a time: enough for a sample, too few to be a load of their own.
+const WATCHED: usize = 64;
 
 /// How many events a game has on average.
 const EVENTS_A_GAME: u64 = 61;
@@ -115,7 +118,7 @@ pub(crate) async fn run(args: Args, endpoints: &Endpoints) -> anyhow::Result<()>
         options.play.seed,
         time(options.play.start_ms)
     ));
-    let (totals, seen) = publish::publish(&options, endpoints).await?;
+    let (totals, seen) = publish(&options, endpoints).await?;
     print(&totals, &options, endpoints);
     if let Some(seen) = seen {
         print_visibility(&seen);
@@ -157,7 +160,7 @@ impl Args {
             ledger: self
                 .ledger
                 .unwrap_or_else(|| endpoints.data_dir.join(format!("ledger-{seed}.ndjson"))),
-            measure_visibility: self.measure_visibility,
+            watched: if self.measure_visibility { WATCHED } else { 0 },
         }
     }
 

@@ -45,7 +45,7 @@ pub(crate) use python::{readers, version as python_version};
 pub(crate) use service::{Args as RunArgs, ask_archiver, run};
 pub(crate) use state::{Lock, State};
 pub(crate) use status::{Args as StatusArgs, run as status};
-pub(crate) use topic::end_offsets;
+pub(crate) use topic::{end_offsets, ensure_new as new_topic};
 pub(crate) use up::{Args as UpArgs, history, run as up, servers};
 
 /// The parts that are no services: they are stopped last, and `chaos` does not kill them with the others.

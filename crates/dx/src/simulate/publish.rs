@@ -36,7 +36,8 @@ pub(crate) struct Options {
     /// When to stop; at the end of the stream if unset.
     pub(crate) time: Option<Duration>,
     pub(crate) ledger: PathBuf,
-    pub(crate) measure_visibility: bool,
+    /// How many games are watched at a time, to see when they are readable; none if zero.
+    pub(crate) watched: usize,
 }
 
 /// Plays, publishes and keeps the ledger, until the stream or its time is over or the user interrupts it.
@@ -47,9 +48,9 @@ pub(crate) async fn publish(
     options: &Options,
     endpoints: &Endpoints,
 ) -> anyhow::Result<(Totals, Option<Seen>)> {
-    let visibility = match options.measure_visibility {
-        true => Some(Visibility::new(&endpoints.api).await?),
-        false => None,
+    let visibility = match options.watched {
+        0 => None,
+        watched => Some(Visibility::new(&endpoints.api, watched).await?),
     };
     let mut config = PublisherConfig::new(&endpoints.kafka, &endpoints.topic);
     config.client_id = "dx-simulate".to_owned();
@@ -143,7 +144,7 @@ impl Sending<'_> {
         let (pending, fault) = match (sent.role, &mut self.visibility) {
             (Role::Fault(fault), _) => (pending, Some(fault)),
             (Role::End { game_id }, Some(visibility)) => {
-                match visibility.sample(game_id, pending) {
+                match visibility.sample(&game_id, pending) {
                     None => return Ok(()),
                     Some(pending) => (pending, None),
                 }

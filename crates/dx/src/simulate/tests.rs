@@ -32,7 +32,7 @@ fn options(folder: &std::path::Path) -> Options {
         rate: None,
         time: None,
         ledger: folder.join("ledger.ndjson"),
-        measure_visibility: false,
+        watched: 0,
     }
 }
 

@@ -1,34 +1,41 @@
 //! How long after its end was acknowledged a game can be read as finished, for as many games as can be watched at once.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use publisher::{Pending, PublishError};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// How many games are watched at a time: enough for a sample, too few to be a load of their own.
-const WATCHED: usize = 64;
 /// Between two looks at a game.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(8);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 /// After this a game counts as not readable.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The watch.
 #[derive(Debug)]
-pub(super) struct Visibility {
+pub(crate) struct Visibility {
     client: reqwest::Client,
     api: String,
     permits: Arc<Semaphore>,
-    watches: JoinSet<Result<Option<Duration>, PublishError>>,
+    watches: JoinSet<anyhow::Result<Watched>>,
+}
+
+/// A game that was watched.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Watched {
+    /// When its end was acknowledged.
+    pub(crate) acknowledged: Instant,
+    /// How long after that it was readable; `None` when that took too long.
+    pub(crate) readable_after: Option<Duration>,
 }
 
 /// What was seen.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// Sorted.
-    times: Vec<Duration>,
+    /// The games that became readable, in the order of their ends.
+    pub(crate) games: Vec<(Instant, Duration)>,
     /// Games that were not readable within the patience.
     pub(crate) never: usize,
     /// Ends acknowledged.
@@ -36,8 +43,8 @@ pub(crate) struct Seen {
 }
 
 impl Visibility {
-    /// Makes sure that the API answers.
-    pub(super) async fn new(api: &str) -> anyhow::Result<Self> {
+    /// Watches so many games at a time. Makes sure that the API answers.
+    pub(crate) async fn new(api: &str, watched: usize) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder()
             .timeout(Duration::from_secs(5))
             .build()?;
@@ -51,13 +58,18 @@ impl Visibility {
         Ok(Self {
             client,
             api: api.to_owned(),
-            permits: Arc::new(Semaphore::new(WATCHED)),
+            permits: Arc::new(Semaphore::new(watched)),
             watches: JoinSet::new(),
         })
     }
 
     /// Watches a game from its end's acknowledgement on; gives the delivery back when enough are watched.
-    pub(super) fn sample(&mut self, game_id: Arc<str>, end: Pending) -> Option<Pending> {
+    pub(crate) fn sample<P, D, E>(&mut self, game_id: &str, end: P) -> Option<P>
+    where
+        P: Future<Output = Result<D, E>> + Send + 'static,
+        E: std::error::Error + Send + Sync + 'static,
+        D: Send,
+    {
         let Ok(permit) = self.permits.clone().try_acquire_owned() else {
             return Some(end);
         };
@@ -71,24 +83,35 @@ impl Visibility {
     }
 
     /// Waits for the games that are watched.
-    pub(super) async fn finish(mut self) -> anyhow::Result<Seen> {
+    pub(crate) async fn finish(mut self) -> anyhow::Result<Seen> {
         let mut seen = Seen::default();
         while let Some(watch) = self.watches.join_next().await {
             let watched = watch.context("a watch broke off")??;
             seen.acknowledged += 1;
-            match watched {
-                Some(time) => seen.times.push(time),
+            match watched.readable_after {
+                Some(time) => seen.games.push((watched.acknowledged, time)),
                 None => seen.never += 1,
             }
         }
-        seen.times.sort_unstable();
+        seen.games.sort_unstable();
         Ok(seen)
     }
 }
 
-/// The time until the game is readable as finished; `None` when that takes too long.
-async fn watch(request: reqwest::RequestBuilder) -> Option<Duration> {
+/// Waits until the game is readable as finished.
+async fn watch(request: reqwest::RequestBuilder) -> Watched {
     let acknowledged = Instant::now();
+    let readable_after = until_finished(request, acknowledged).await;
+    Watched {
+        acknowledged,
+        readable_after,
+    }
+}
+
+async fn until_finished(
+    request: reqwest::RequestBuilder,
+    acknowledged: Instant,
+) -> Option<Duration> {
     while acknowledged.elapsed() < PATIENCE {
         let answer = match request.try_clone() {
             Some(request) => request.send().await,
@@ -109,12 +132,14 @@ async fn watch(request: reqwest::RequestBuilder) -> Option<Duration> {
 impl Seen {
     /// How many games were measured.
     pub(crate) fn measured(&self) -> usize {
-        self.times.len()
+        self.games.len()
     }
 
     /// The 50th, 90th, 99th percentile and the longest, in milliseconds; `None` when nothing was measured.
     pub(crate) fn quantiles(&self) -> Option<[u128; 4]> {
-        let last = self.times.len().checked_sub(1)?;
+        let mut times: Vec<Duration> = self.games.iter().map(|(_, time)| *time).collect();
+        times.sort_unstable();
+        let last = times.len().checked_sub(1)?;
         // The smallest time that so many of a hundred do not exceed.
         let at = |percent: usize| {
             (last + 1)
@@ -123,7 +148,7 @@ impl Seen {
                 .saturating_sub(1)
         };
         let ms = |place: usize| {
-            self.times
+            times
                 .get(place)
                 .map(Duration::as_millis)
                 .unwrap_or_default()
@@ -156,7 +181,10 @@ mod tests {
 
     fn seen(times_ms: impl IntoIterator<Item = u64>) -> Seen {
         Seen {
-            times: times_ms.into_iter().map(Duration::from_millis).collect(),
+            games: times_ms
+                .into_iter()
+                .map(|ms| (Instant::now(), Duration::from_millis(ms)))
+                .collect(),
             ..Seen::default()
         }
     }

@@ -63,6 +63,17 @@ pub(super) async fn ensure(brokers: &str, topic: &str, partitions: i32) -> anyho
     }
 }
 
+/// Creates a topic that must not be there yet.
+///
+/// # Errors
+/// It is there, or as [`ensure`].
+pub(crate) async fn ensure_new(brokers: &str, topic: &str, partitions: i32) -> anyhow::Result<()> {
+    match ensure(brokers, topic, partitions).await? {
+        Ensured::Created => Ok(()),
+        Ensured::Existed(_) => bail!("topic {topic} exists already"),
+    }
+}
+
 /// The offset each partition's next record will get, by partition.
 ///
 /// # Errors

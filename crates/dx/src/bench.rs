@@ -1,0 +1,34 @@
+//! `cargo dx bench`: what the product carries on this machine, measured in one run and told as ratios.
+//!
+//! Every figure comes from the release profile: a `cargo dx` of the dev profile builds the release binaries and becomes the
+//! release one. A bench has a stack of its own, wiped before and taken down after, and expects the machine to itself.
+
+mod databases;
+mod ingest;
+mod lines;
+mod measured;
+mod plot;
+mod publish;
+mod release;
+mod report;
+mod usage;
+mod watch;
+
+use crate::stack::Profile;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// From the log into PostgreSQL: catching up, a steady stream, visibility, CPU, memory, bytes written
+    Ingest(ingest::Args),
+}
+
+/// Measures.
+///
+/// # Errors
+/// The release build fails, a part does not start, or what was measured is not what should have been.
+pub(crate) async fn run(profile: &Profile, command: &Command) -> anyhow::Result<()> {
+    release::become_release(&profile.root)?;
+    match command {
+        Command::Ingest(args) => ingest::run(profile, args).await,
+    }
+}
