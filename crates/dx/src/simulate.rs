@@ -1,6 +1,6 @@
 //! `cargo dx simulate`: a platform's games, published as a platform would, with faults where they are asked for.
 //!
-//! [`play`] makes the stream and knows no Kafka, [`publish`] sends it and keeps the ledger: what was sent, what was wrong with
+//! [`play`] makes the stream and knows no Kafka, [`mod@publish`] sends it and keeps the ledger: what was sent, what was wrong with
 //! it on purpose, and what a right reader makes of each fault.
 
 mod ledger;
