@@ -73,7 +73,7 @@ impl CommitError {
 }
 
 #[derive(QueryableByName)]
-pub(super) struct InsertedGame {
+pub(super) struct GameRow {
     #[diesel(sql_type = Text)]
     pub(super) game_id: String,
 }
@@ -138,7 +138,7 @@ async fn write(
     rows::delete_live_games(connection, batch)
         .await
         .map_err(CommitError::of_statement)?;
-    rows::upsert_live_games(connection, batch)
+    rows::write_live_games(connection, batch)
         .await
         .map_err(CommitError::of_statement)?;
     let dead: Vec<DeadLetter> = split_letters(batch, &split);
@@ -221,7 +221,7 @@ async fn write_directory<'b>(
     if batch.finished.is_empty() {
         return Ok(HashSet::new());
     }
-    let inserted: Vec<InsertedGame> = rows::insert_directory(connection, batch)
+    let inserted: Vec<GameRow> = rows::insert_directory(connection, batch)
         .await
         .map_err(CommitError::of_statement)?;
     let mut split: HashSet<&str> = batch.finished.iter().map(|f| f.game.id.as_str()).collect();
