@@ -17,6 +17,8 @@ use super::servers::Servers;
 use crate::console::remark;
 
 const TICK: Duration = Duration::from_millis(100);
+/// How long nothing passes around the moment that a member is stopped: longer than a batch waits to be closed.
+const HELD_BEFORE_FREEZE: Duration = Duration::from_millis(1_000);
 
 /// Something that was done, in milliseconds since the stream began.
 #[derive(Debug, Clone, Serialize)]
@@ -107,6 +109,9 @@ impl Attack<'_> {
                 self.start_member()?;
             }
             Action::FreezeMember { pick, time } => {
+                // A zombie is most dangerous with a batch on its way: let each member have one that can't arrive yet.
+                self.proxy.stall(HELD_BEFORE_FREEZE);
+                self.until(Instant::now() + HELD_BEFORE_FREEZE / 2).await?;
                 if let Some(name) = self.members.freeze(pick, time) {
                     self.tell(format!("{name} is stopped"));
                 }

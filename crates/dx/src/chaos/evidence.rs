@@ -89,9 +89,7 @@ impl Evidence {
                 let full = text("error").contains("No space left");
                 self.disk_full_refusals += u64::from(full);
             }
-            _ if message.starts_with("forgetting the partition") => {
-                self.fenced_commits += u64::from(text("reason").starts_with("fenced"));
-            }
+            "batch fenced" => self.fenced_commits += 1,
             _ if message.starts_with("partition stopped") => {
                 let partition = field("partition");
                 self.stops.push(format!(
@@ -147,7 +145,7 @@ mod tests {
 {"timestamp":"2026-11-21T10:00:10.000000Z","message":"claimed","partition":1,"replay_records":0}
 {"timestamp":"2026-11-21T10:00:10.000000Z","message":"claimed","partition":1,"replay_records":70}
 {"timestamp":"2026-11-21T10:00:11.000000Z","message":"database sessions lost","reason":"closed"}
-{"timestamp":"2026-11-21T10:00:11.000000Z","message":"forgetting the partition's memory; it will be claimed again","reason":"fenced: the checkpoint is not where this owner left it","partition":1}
+{"timestamp":"2026-11-21T10:00:11.000000Z","message":"batch fenced","partition":1,"batch.base":7,"batch.next":9}
 {"timestamp":"2026-11-21T10:00:11.000000Z","message":"forgetting the partition's memory; it will be claimed again","reason":"the session that owned it is gone","partition":1}
 "#;
 

@@ -8,7 +8,6 @@ use super::{IN_FLIGHT, Worker};
 use crate::games::CloseReason;
 use crate::ledger::Ledger;
 use crate::log::Log;
-use crate::metrics;
 use crate::stops::{Stop, StopReason};
 
 impl<S: Ledger, L: Log> Worker<S, L> {
@@ -37,13 +36,10 @@ impl<S: Ledger, L: Log> Worker<S, L> {
                     self.stop(partition, stop);
                 }
             }
-            Err(writer::CommitFailure::Fenced) => {
-                metrics::fenced(&self.pipeline, partition);
-                self.forget(
-                    partition,
-                    &"fenced: the checkpoint is not where this owner left it",
-                );
-            }
+            Err(writer::CommitFailure::Fenced) => self.forget(
+                partition,
+                &"fenced: the checkpoint is not where this owner left it",
+            ),
             Err(writer::CommitFailure::Refused(detail)) => {
                 self.stop(partition, Stop::new(StopReason::BatchRefused, detail))
             }

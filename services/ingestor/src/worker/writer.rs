@@ -170,7 +170,12 @@ async fn commit(writer: &mut impl Writer, pipeline: &str, batch: &Batch, epoch: 
             Err(error) => error,
         };
         match error {
-            CommitError::Fenced => return answer(Err(CommitFailure::Fenced)),
+            CommitError::Fenced => {
+                // Told here: by now the partition may be revoked, and nobody waits for the answer any more.
+                tracing::warn!(partition, batch.base, batch.next, "batch fenced");
+                metrics::fenced(pipeline, partition);
+                return answer(Err(CommitFailure::Fenced));
+            }
             CommitError::Refused(error) => {
                 return answer(Err(CommitFailure::Refused(error.to_string())));
             }
