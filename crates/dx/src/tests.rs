@@ -134,7 +134,8 @@ impl Drop for Group {
 /// `cargo test` over the whole workspace, unless the arguments choose packages themselves.
 fn cargo_test(profile: &Profile, args: &Args) -> Command {
     let mut command = stack::cargo(&profile.root);
-    command.arg("test");
+    // Every failure of a run, not only those of the first binary that has one.
+    command.args(["test", "--no-fail-fast"]);
     let (cargo_args, _) = split(&args.args);
     if !cargo_args
         .iter()
