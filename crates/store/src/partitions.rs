@@ -79,14 +79,12 @@ impl Month {
 
     /// The month of a partition's name, such as `games_y2026m11`.
     pub(crate) fn of_partition(name: &str, table: &str) -> Option<Self> {
-        let (year, month) = name
-            .strip_prefix(table)?
-            .strip_prefix("_y")?
-            .split_once('m')?;
-        let (year, month) = (year.parse().ok()?, month.parse().ok()?);
-        let first_day = NaiveDate::from_ymd_opt(year, month, 1)?;
-        (Self { first_day }.suffix() == format!("y{year:04}m{month:02}"))
-            .then_some(Self { first_day })
+        let suffix = name.strip_prefix(table)?.strip_prefix('_')?;
+        let (year, month) = suffix.strip_prefix('y')?.split_once('m')?;
+        let first_day = NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, 1)?;
+        // Numbers are read more freely than they are written.
+        let month = Self { first_day };
+        (month.suffix() == suffix).then_some(month)
     }
 
     /// The suffix of this month's partitions, such as `y2026m11`.
