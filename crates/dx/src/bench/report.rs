@@ -163,7 +163,7 @@ impl Report {
         if let Some(steady) = &self.steady {
             table.row(
                 &format!("steady stream of {}/s, records/s", steady.wanted_per_second),
-                steady.produced_per_second,
+                rounded(steady.produced_per_second),
                 "as asked",
             );
             if let Some([p50, p90, p99, max]) = steady.seen.quantiles() {

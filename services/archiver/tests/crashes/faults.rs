@@ -1,7 +1,7 @@
 //! Archivers that are killed at each step, and two on the same partitions.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::archiver::{Setup, files, wait_for};
 use crate::ledger::{Ledger, archived, links, unnamed};
@@ -82,16 +82,22 @@ async fn two_archivers_on_one_partition_with_one_stopped_and_woken_double_nothin
             .map(|link| link["writer"].to_string())
             .collect()
     };
+    // The one that is awake gets the time to win a link, however slow the machine is.
+    let until_linked = |before: usize| {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while links(&archive).len() <= before && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
     for round in 0.. {
         ledger.publish(500).await;
-        one.stop();
-        ledger.publish(500).await;
-        std::thread::sleep(Duration::from_millis(700));
-        one.go_on();
-        other.stop();
-        ledger.publish(500).await;
-        std::thread::sleep(Duration::from_millis(700));
-        other.go_on();
+        for asleep in [&one, &other] {
+            asleep.stop();
+            let before = links(&archive).len();
+            ledger.publish(500).await;
+            until_linked(before);
+            asleep.go_on();
+        }
         if round >= 3 && writers().len() == 2 {
             break;
         }
