@@ -9,6 +9,7 @@ use std::ffi::{CStr, CString};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::types::RDKafka;
 use rdkafka::{Offset, TopicPartitionList};
@@ -19,6 +20,8 @@ use crate::{ConsumerConfig, StreamError};
 /// How long a broker may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUT_MS: i32 = 10_000;
+/// Between two questions about a partition that has no leader yet.
+const LEADER_WAIT: Duration = Duration::from_millis(100);
 
 /// Which log a topic is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,16 +99,35 @@ impl TopicProbe {
     /// The offsets of a partition's oldest record and of the one after its newest.
     ///
     /// # Errors
-    /// [`StreamError::Watermark`] when no broker answers in ten seconds.
+    /// [`StreamError::Watermark`] when no broker answers in ten seconds. A partition that was made or moved just now is waited for.
     pub fn watermarks(&self, partition: i32) -> Result<(i64, i64), StreamError> {
-        self.client
-            .fetch_watermarks(&self.topic, partition, TIMEOUT)
-            .map_err(|source| StreamError::Watermark {
-                topic: self.topic.clone(),
-                partition,
-                source,
-            })
+        let deadline = Instant::now() + TIMEOUT;
+        loop {
+            let answer = self
+                .client
+                .fetch_watermarks(&self.topic, partition, TIMEOUT);
+            match answer {
+                Err(error) if has_no_leader_yet(&error) && Instant::now() < deadline => {
+                    std::thread::sleep(LEADER_WAIT);
+                }
+                Ok(watermarks) => return Ok(watermarks),
+                Err(source) => {
+                    return Err(StreamError::Watermark {
+                        topic: self.topic.clone(),
+                        partition,
+                        source,
+                    });
+                }
+            }
+        }
     }
+}
+
+fn has_no_leader_yet(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::NotLeaderForPartition | RDKafkaErrorCode::LeaderNotAvailable)
+    )
 }
 
 /// The own timestamps of single records, for one who looks on: no group is joined and nothing is committed.
