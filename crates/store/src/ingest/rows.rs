@@ -225,7 +225,7 @@ pub(super) async fn delete_live_games(
     Ok(())
 }
 
-/// Writes the snapshots. Most games have a row already, and changing it in place costs half of what `ON CONFLICT` would: that looks
+/// Writes the snapshots. Most games have a row already, and changing it in place costs less than `ON CONFLICT` would: that looks
 /// for the row twice and locks it in between. What was not there to change is inserted.
 pub(super) async fn write_live_games(
     connection: &mut AsyncPgConnection,
