@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, CString};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::types::RDKafka;
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use rdkafka_sys as sys;
 
 use crate::{ConsumerConfig, StreamError};
@@ -35,10 +36,14 @@ pub struct TopicIdentity {
 }
 
 /// Asks brokers about a topic. Its methods block: call them off the async runtime.
+///
+/// A client that has failed is replaced before the next question: one was seen that did not find back to a broker that had been
+/// killed and had come again.
 pub struct TopicProbe {
     brokers: String,
     topic: String,
-    client: BaseConsumer,
+    settings: ClientConfig,
+    client: Mutex<Arc<BaseConsumer>>,
 }
 
 impl std::fmt::Debug for TopicProbe {
@@ -55,15 +60,40 @@ impl TopicProbe {
     /// # Errors
     /// [`StreamError::Client`] when the configuration is refused.
     pub fn new(config: &ConsumerConfig) -> Result<Self, StreamError> {
-        let client = config
-            .client()
-            .create()
-            .map_err(|source| StreamError::Client { source })?;
+        let settings = config.client();
+        let client = make(&settings)?;
         Ok(Self {
             brokers: config.brokers.clone(),
             topic: config.topic.clone(),
-            client,
+            settings,
+            client: Mutex::new(client),
         })
+    }
+
+    fn ask<T>(
+        &self,
+        question: impl FnOnce(&BaseConsumer) -> Result<T, StreamError>,
+    ) -> Result<T, StreamError> {
+        let client = Arc::clone(&self.current());
+        let answer = question(&client);
+        if answer.is_err() {
+            self.replace(&client)?;
+        }
+        answer
+    }
+
+    fn replace(&self, failed: &Arc<BaseConsumer>) -> Result<(), StreamError> {
+        let mut current = self.current();
+        // Another question may have failed with it, and replaced it.
+        if Arc::ptr_eq(&current, failed) {
+            *current = make(&self.settings)?;
+        }
+        Ok(())
+    }
+
+    fn current(&self) -> MutexGuard<'_, Arc<BaseConsumer>> {
+        // The lock guards a pointer, which no panic leaves half written.
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Which log the topic is now.
@@ -71,13 +101,16 @@ impl TopicProbe {
     /// # Errors
     /// [`StreamError::Describe`] when no broker answers in ten seconds or the topic does not exist.
     pub fn identity(&self) -> Result<TopicIdentity, StreamError> {
+        self.ask(|client| self.identity_by(client))
+    }
+
+    fn identity_by(&self, client: &BaseConsumer) -> Result<TopicIdentity, StreamError> {
         let failed = |detail: String| StreamError::Describe {
             topic: self.topic.clone(),
             brokers: self.brokers.clone(),
             detail,
         };
-        let metadata = self
-            .client
+        let metadata = client
             .fetch_metadata(Some(&self.topic), TIMEOUT)
             .map_err(|error| failed(error.to_string()))?;
         let topic = metadata
@@ -88,9 +121,9 @@ impl TopicProbe {
         if let Some(error) = topic.error() {
             return Err(failed(format!("{error:?}")));
         }
-        let cluster_id = self.client.client().fetch_cluster_id(TIMEOUT);
+        let cluster_id = client.client().fetch_cluster_id(TIMEOUT);
         Ok(TopicIdentity {
-            topic_id: topic_id(self.client.client().native_ptr(), &self.topic).map_err(failed)?,
+            topic_id: topic_id(client.client().native_ptr(), &self.topic).map_err(failed)?,
             cluster_id: cluster_id.ok_or_else(|| failed("the cluster gives no id".into()))?,
             partition_count: i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX),
         })
@@ -101,12 +134,17 @@ impl TopicProbe {
     /// # Errors
     /// [`StreamError::Watermark`] when no broker answers in ten seconds. A partition that was made or moved just now is waited for.
     pub fn watermarks(&self, partition: i32) -> Result<(i64, i64), StreamError> {
+        self.ask(|client| self.watermarks_by(client, partition))
+    }
+
+    fn watermarks_by(
+        &self,
+        client: &BaseConsumer,
+        partition: i32,
+    ) -> Result<(i64, i64), StreamError> {
         let deadline = Instant::now() + TIMEOUT;
         loop {
-            let answer = self
-                .client
-                .fetch_watermarks(&self.topic, partition, TIMEOUT);
-            match answer {
+            match client.fetch_watermarks(&self.topic, partition, TIMEOUT) {
                 Err(error) if has_no_leader_yet(&error) && Instant::now() < deadline => {
                     std::thread::sleep(LEADER_WAIT);
                 }
@@ -121,6 +159,13 @@ impl TopicProbe {
             }
         }
     }
+}
+
+fn make(settings: &ClientConfig) -> Result<Arc<BaseConsumer>, StreamError> {
+    let client = settings.create();
+    client
+        .map(Arc::new)
+        .map_err(|source| StreamError::Client { source })
 }
 
 fn has_no_leader_yet(error: &KafkaError) -> bool {
@@ -240,5 +285,35 @@ unsafe fn described_id(event: *mut sys::rd_kafka_event_t) -> Result<String, Stri
             return Err("the broker gives no topic id; Kafka 2.8 or newer is needed".to_owned());
         }
         Ok(CStr::from_ptr(text).to_string_lossy().into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_failed_is_replaced_and_one_that_answered_is_kept() {
+        let probe = TopicProbe::new(&ConsumerConfig::default()).unwrap();
+        let asked_with = |fails: bool| {
+            let mut asked = std::ptr::null();
+            let answer = probe.ask(|client| {
+                asked = std::ptr::from_ref(client);
+                let source = KafkaError::MetadataFetch(RDKafkaErrorCode::BrokerTransportFailure);
+                match fails {
+                    true => Err(StreamError::Client { source }),
+                    false => Ok(()),
+                }
+            });
+            assert_eq!(answer.is_err(), fails);
+            (asked, Arc::clone(&probe.current()))
+        };
+        // The clients are held, so that no new one takes the place of an old one in memory.
+        let (first, kept) = asked_with(false);
+        let (second, after_failure) = asked_with(true);
+        let (third, _) = asked_with(false);
+        assert_eq!((first, second), (Arc::as_ptr(&kept), first));
+        assert_eq!(third, Arc::as_ptr(&after_failure));
+        assert_ne!(third, first);
     }
 }
