@@ -7,10 +7,12 @@ mod databases;
 mod ingest;
 mod lines;
 mod measured;
+mod own_stack;
 mod plot;
 mod publish;
 mod release;
 mod report;
+mod table;
 mod usage;
 mod watch;
 

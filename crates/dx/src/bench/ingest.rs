@@ -5,21 +5,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::lines::{self, Line};
 use super::measured::{Cpu, Measured};
 use super::publish::{self, Games};
 use super::report::{CatchUp, Memory, Partitions, Report, Steady};
 use super::watch::{self, Watch};
-use super::{databases, plot};
+use super::{databases, own_stack, plot};
 use crate::console::{Step, say};
-use crate::stack::{self, Endpoints, Lock, Profile};
+use crate::stack::{self, Endpoints, Profile};
 
-/// How many records a game has on average.
-const RECORDS_A_GAME: u64 = 61;
 /// Games live at a time, for every chapter but that of memory: as many as make 2,500 ends a second at 150,000 events a second.
 const LIVE: usize = 20_000;
 /// How many plies a live game has on average when its memory is measured: half a game.
@@ -67,34 +63,14 @@ pub(crate) struct Args {
 /// # Errors
 /// A part does not start, or something that was published is not committed.
 pub(super) async fn run(profile: &Profile, args: &Args) -> anyhow::Result<()> {
-    ensure!(
-        profile.servers.kafka.is_none() && profile.servers.postgres.is_none(),
-        "a bench measures servers of its own: leave --kafka and --postgres out"
-    );
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let outcome = tokio::select! {
-        outcome = measure(profile, args) => outcome,
-        _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted")),
-        _ = terminate.recv() => Err(anyhow::anyhow!("terminated")),
-    };
-    if !args.keep {
-        let lock = Lock::take(profile).await?;
-        stack::stop(profile, outcome.is_ok(), &lock).await?;
-    }
-    outcome
+    own_stack::measure_on(profile, args.keep, measure(profile, args)).await
 }
 
 async fn measure(profile: &Profile, args: &Args) -> anyhow::Result<()> {
-    {
-        let lock = Lock::take(profile).await?;
-        stack::stop(profile, true, &lock).await?;
-    }
-    stack::up(profile, &stack::UpArgs {}).await?;
     let mut report = Report::default();
     if !args.steady_only {
         let endpoints = databases::fresh(profile, "bench_catch_up", "bench-catch-up").await?;
-        publish_backlog(&endpoints, PARTITIONS, 1, args.events, LIVE).await?;
+        publish::backlog(&endpoints, PARTITIONS, 1, args.events, LIVE).await?;
         let (raw, fold) = measure_lines(&endpoints)?;
         report.raw = Some(raw);
         report.fold = Some(fold);
@@ -112,44 +88,13 @@ async fn measure(profile: &Profile, args: &Args) -> anyhow::Result<()> {
 
 fn finish(profile: &Profile, args: &Args, report: &Report) -> anyhow::Result<()> {
     say(report.table());
-    if let Some(file) = &args.json {
-        let json = serde_json::to_vec_pretty(&report.figures())?;
-        std::fs::write(file, json).with_context(|| format!("cannot write {}", file.display()))?;
-    }
+    own_stack::write_json(args.json.as_deref(), &report.figures())?;
     let svg = args
         .svg
         .clone()
         .unwrap_or_else(|| profile.root.join(".game-history/bench-ingest.svg"));
     plot::draw(report, &svg)?;
     say(format_args!("picture: {}", svg.display()));
-    Ok(())
-}
-
-/// Publishes about so many records of whole games, `live` of them interleaved.
-async fn publish_backlog(
-    endpoints: &Endpoints,
-    partitions: i32,
-    seed: u64,
-    records: u64,
-    live: usize,
-) -> anyhow::Result<()> {
-    let step = Step::start(
-        "publish",
-        &format!("{records} records to {}", endpoints.topic),
-    );
-    stack::new_topic(&endpoints.kafka, &endpoints.topic, partitions).await?;
-    let games = Games {
-        seed,
-        games: Some(records / RECORDS_A_GAME + 1),
-        most_records: None,
-        live,
-    };
-    let published = tokio::task::block_in_place(|| games.flat_out(endpoints))?;
-    step.done(format_args!(
-        "{} records, {:.0} a second",
-        published.records,
-        published.per_second()
-    ));
     Ok(())
 }
 
@@ -294,7 +239,7 @@ async fn partitions(profile: &Profile, records: u64) -> anyhow::Result<Partition
     for (count, seed) in [(PARTITIONS, 4), (MANY_PARTITIONS, 5)] {
         let name = format!("bench-{count}-partitions");
         let endpoints = databases::fresh(profile, &name.replace('-', "_"), &name).await?;
-        publish_backlog(&endpoints, count, seed, records, LIVE / 4).await?;
+        publish::backlog(&endpoints, count, seed, records, LIVE / 4).await?;
         measured.push((count, catch_up(profile, &endpoints, &name).await?));
         // Whatever PostgreSQL puts off until after a load is not the next one's.
         tokio::time::sleep(Duration::from_secs(2)).await;

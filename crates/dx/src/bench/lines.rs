@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line {
     pub(super) records: u64,
+    /// The bytes of their values.
+    pub(super) value_bytes: u64,
     pub(super) took: Duration,
     pub(super) cpu: Duration,
 }
@@ -49,12 +51,8 @@ impl Line {
 /// # Errors
 /// The broker does not answer.
 pub(super) fn raw_consume(endpoints: &Endpoints) -> anyhow::Result<Line> {
-    let mut bytes = 0;
-    let line = consume(endpoints, |_, value| {
-        bytes += value.len();
-        Ok(())
-    })?;
-    ensure!(bytes > 0, "the topic holds no bytes");
+    let line = consume(endpoints, |_, _| Ok(()))?;
+    ensure!(line.value_bytes > 0, "the topic holds no bytes");
     Ok(line)
 }
 
@@ -115,15 +113,15 @@ fn consume(
         all.add_partition_offset(&endpoints.topic, partition.id(), Offset::Offset(low))?;
     }
     let records = u64::try_from(left).unwrap_or_default();
+    let mut value_bytes = 0;
     let (cpu, began) = (usage::cpu_of_this()?, Instant::now());
     consumer.assign(&all)?;
     while left > 0 {
         match consumer.poll(PATIENCE) {
             Some(Ok(message)) => {
-                take(
-                    message.key().unwrap_or_default(),
-                    message.payload().unwrap_or_default(),
-                )?;
+                let value = message.payload().unwrap_or_default();
+                value_bytes += value.len() as u64;
+                take(message.key().unwrap_or_default(), value)?;
                 left -= 1;
             }
             Some(Err(error)) => return Err(error).context("the topic can't be read"),
@@ -135,6 +133,7 @@ fn consume(
     }
     Ok(Line {
         records,
+        value_bytes,
         took: began.elapsed(),
         cpu: usage::cpu_of_this()?.saturating_sub(cpu),
     })

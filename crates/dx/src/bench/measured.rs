@@ -130,7 +130,8 @@ impl Measured {
 /// CPU time of everything on the machine that a measurement needs.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Cpu {
-    pub(super) ingestor: Duration,
+    /// The service under measurement.
+    pub(super) service: Duration,
     pub(super) postgres: Duration,
     pub(super) kafka: Duration,
     /// This process: the producer, and whoever watches.
@@ -142,7 +143,7 @@ impl Cpu {
     ///
     /// # Errors
     /// One of the processes is gone.
-    pub(super) fn now(profile: &Profile, ingestor: &Measured) -> anyhow::Result<Self> {
+    pub(super) fn now(profile: &Profile, service: &Measured) -> anyhow::Result<Self> {
         let state = State::load(profile)?;
         let part = |name: &str| -> anyhow::Result<Duration> {
             let process = state
@@ -151,7 +152,7 @@ impl Cpu {
             usage::cpu_of_tree(process.pid)
         };
         Ok(Self {
-            ingestor: usage::cpu_of_tree(ingestor.pid())?,
+            service: usage::cpu_of_tree(service.pid())?,
             postgres: part("postgres")?,
             kafka: part("kafka")?,
             producer: usage::cpu_of_this()?,
@@ -161,7 +162,7 @@ impl Cpu {
     /// What was spent since `earlier`.
     pub(super) fn since(self, earlier: Self) -> Self {
         Self {
-            ingestor: self.ingestor.saturating_sub(earlier.ingestor),
+            service: self.service.saturating_sub(earlier.service),
             postgres: self.postgres.saturating_sub(earlier.postgres),
             kafka: self.kafka.saturating_sub(earlier.kafka),
             producer: self.producer.saturating_sub(earlier.producer),

@@ -17,9 +17,12 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, T
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use crate::console::Step as Progress;
 use crate::simulate::{Faults, HeaderRoom, Play, Role, Seen, Sent, Settings, Step, Visibility};
-use crate::stack::Endpoints;
+use crate::stack::{self, Endpoints};
 
+/// How many records a game has on average.
+const RECORDS_A_GAME: u64 = 61;
 /// How many lines of play the games share.
 const BOOK_LINES: usize = 400;
 const PLAYERS: usize = 20_000;
@@ -93,6 +96,37 @@ impl Games {
     pub(super) fn prepare(self) -> Vec<Sent> {
         self.records().collect()
     }
+}
+
+/// Publishes about so many records of whole games, `live` of them interleaved.
+///
+/// # Errors
+/// The topic is there already, or a record is not delivered.
+pub(super) async fn backlog(
+    endpoints: &Endpoints,
+    partitions: i32,
+    seed: u64,
+    records: u64,
+    live: usize,
+) -> anyhow::Result<()> {
+    let step = Progress::start(
+        "publish",
+        &format!("{records} records to {}", endpoints.topic),
+    );
+    stack::new_topic(&endpoints.kafka, &endpoints.topic, partitions).await?;
+    let games = Games {
+        seed,
+        games: Some(records / RECORDS_A_GAME + 1),
+        most_records: None,
+        live,
+    };
+    let published = tokio::task::block_in_place(|| games.flat_out(endpoints))?;
+    step.done(format_args!(
+        "{} records, {:.0} a second",
+        published.records,
+        published.per_second()
+    ));
+    Ok(())
 }
 
 /// Publishes a prepared stream at a rate and watches some of its games. To be called on a thread that may block.

@@ -9,7 +9,7 @@ use crate::console::remark;
 use crate::stack;
 
 /// What a bench runs.
-const BINARIES: [&str; 3] = ["dx", "ingestor", "query-api"];
+const BINARIES: [&str; 4] = ["dx", "ingestor", "query-api", "archiver"];
 
 /// Returns at once in a release build. Otherwise builds the release binaries and goes on as the release `dx`, with the same arguments.
 ///

@@ -1,11 +1,10 @@
 //! What was measured, as a table with the aims beside the figures, and as JSON.
 
-use std::fmt::Write;
-
 use serde_json::{Map, Value, json};
 
 use super::lines::Line;
 use super::measured::Cpu;
+use super::table::{Table, megabytes, per_million, rounded, two};
 use super::watch::Sample;
 use crate::simulate::Seen;
 
@@ -64,7 +63,7 @@ impl CatchUp {
     /// Ingestor and PostgreSQL together.
     pub(super) fn cpu_s_per_million(&self) -> f64 {
         per_million(
-            (self.cpu.ingestor + self.cpu.postgres).as_secs_f64(),
+            (self.cpu.service + self.cpu.postgres).as_secs_f64(),
             self.records,
         )
     }
@@ -78,19 +77,6 @@ impl Steady {
             .map(|sample| sample.produced - sample.committed)
             .max()
             .unwrap_or_default()
-    }
-}
-
-fn per_million(value: f64, records: u64) -> f64 {
-    value * 1e6 / records.max(1) as f64
-}
-
-struct Table(String);
-
-impl Table {
-    fn row(&mut self, name: &str, figure: impl std::fmt::Display, aim: &str) {
-        // Writing to a String can't fail.
-        let _ = writeln!(self.0, "{name:<52} {figure:>16}   {aim}");
     }
 }
 
@@ -114,8 +100,7 @@ impl Report {
 
     /// The table.
     pub(super) fn table(&self) -> String {
-        let mut table = Table(String::new());
-        table.row("", "measured", "aim");
+        let mut table = Table::new();
         if let (Some(raw), Some(fold)) = (&self.raw, &self.fold) {
             table.row(
                 "raw consume, records/s",
@@ -221,7 +206,7 @@ impl Report {
                 "",
             );
         }
-        table.0
+        table.into_text()
     }
 
     /// The figures by name. What was left out is left out.
@@ -250,7 +235,7 @@ impl Report {
             put(
                 "cpu_s_per_million_ingestor",
                 json!(per_million(
-                    catch_up.cpu.ingestor.as_secs_f64(),
+                    catch_up.cpu.service.as_secs_f64(),
                     catch_up.records
                 )),
             );
@@ -310,7 +295,7 @@ impl Report {
 
 fn cpu_rows(table: &mut Table, cpu: Cpu, records: u64) {
     for (name, time) in [
-        ("ingestor", cpu.ingestor),
+        ("ingestor", cpu.service),
         ("PostgreSQL", cpu.postgres),
         ("Kafka", cpu.kafka),
     ] {
@@ -320,16 +305,4 @@ fn cpu_rows(table: &mut Table, cpu: Cpu, records: u64) {
             "",
         );
     }
-}
-
-fn rounded(value: f64) -> String {
-    format!("{value:.0}")
-}
-
-fn two(value: f64) -> String {
-    format!("{value:.2}")
-}
-
-fn megabytes(bytes: u64) -> String {
-    format!("{:.0}", bytes as f64 / 1e6)
 }

@@ -1,0 +1,141 @@
+//! PostgreSQL's own bench with the statements that the API sends, against the same rows: the line to measure against.
+//!
+//! The statements are those of `crates/store/src/read/game.rs` and `read/page.rs`, run by sessions with the settings of the API's readers.
+//! pgbench has them answered as text and reads nothing of it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use chrono::{Months, NaiveTime, Utc};
+use store::partitions::Month;
+
+use super::hot_set::HotSet;
+use crate::stack::{Endpoints, Profile, State};
+
+/// What the API's sessions are told.
+const READER: &str = "-c default_transaction_read_only=on -c plan_cache_mode=force_generic_plan -c enable_seqscan=off \
+     -c enable_sort=off -c enable_bitmapscan=off -c jit=off";
+
+/// pgbench and the database it is to ask.
+#[derive(Debug)]
+pub(super) struct PgBench {
+    program: PathBuf,
+    url: String,
+    scripts: tempfile::TempDir,
+}
+
+impl PgBench {
+    /// Finds pgbench beside the server that runs, then on the PATH.
+    ///
+    /// # Errors
+    /// It is nowhere; with how to get it.
+    pub(super) fn find(profile: &Profile, endpoints: &Endpoints) -> anyhow::Result<Self> {
+        let server = State::load(profile)?.process("postgres");
+        let beside = server.and_then(|server| {
+            let program = std::fs::read_link(format!("/proc/{}/exe", server.pid)).ok()?;
+            Some(program.parent()?.join("pgbench"))
+        });
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let program = beside
+            .into_iter()
+            .chain(std::env::split_paths(&path).map(|folder| folder.join("pgbench")))
+            .find(|program| program.is_file());
+        Ok(Self {
+            program: program.context(
+                "pgbench is neither beside the PostgreSQL that runs nor on the PATH; it comes with PostgreSQL's package \
+                 (Debian and Ubuntu: postgresql, Fedora: postgresql-contrib, Homebrew: postgresql)",
+            )?,
+            url: endpoints.postgres.clone(),
+            scripts: tempfile::tempdir()?,
+        })
+    }
+
+    /// Transactions a second of a script.
+    ///
+    /// # Errors
+    /// pgbench fails.
+    pub(super) async fn per_second(
+        &self,
+        name: &str,
+        script: &str,
+        connections: usize,
+        lasting: Duration,
+    ) -> anyhow::Result<f64> {
+        let file = self.scripts.path().join(name);
+        std::fs::write(&file, script)?;
+        let output = self.command(&file, connections, lasting).output().await;
+        let output = output.context("cannot start pgbench")?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        ensure!(
+            output.status.success(),
+            "pgbench fails: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        tps(&said).with_context(|| format!("pgbench does not tell how fast it was: {said}"))
+    }
+
+    fn command(
+        &self,
+        file: &Path,
+        connections: usize,
+        lasting: Duration,
+    ) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(&self.program);
+        command
+            .args(["--no-vacuum", "--protocol=prepared", "--client"])
+            .arg(connections.to_string())
+            .args(["--jobs", "2", "--time"])
+            .arg(lasting.as_secs().max(1).to_string())
+            .arg("--file")
+            .arg(file)
+            .arg(&self.url)
+            .env("PGOPTIONS", READER)
+            .kill_on_drop(true);
+        command
+    }
+}
+
+/// A game by its id, in two statements: the directory with the live games, then the row.
+pub(super) fn get_game(set: HotSet) -> String {
+    set.pgbench_game()
+        + "SELECT game_directory.ended_at, game_directory.\"end\", game_directory.revision, game_directory.topic_id, \
+           game_directory.partition, game_directory.end_offset, NULL::bytea FROM game_directory WHERE game_directory.game_id = :id \
+           UNION ALL SELECT NULL::timestamptz, NULL::text, NULL::int, NULL::text, live_games.partition, live_games.as_of_offset, \
+           live_games.state FROM live_games WHERE live_games.game_id = :id \\gset d_\n\
+           SELECT game_id, ended_at, started_at, game, variant, mode, time_control, region, platform, tournament, start_position, \
+           result, winner, termination, opening_code, opening_name, move_count, incomplete, players, moves, written_at FROM games \
+           WHERE game_id = :id AND ended_at = :d_ended_at LIMIT 1;\n"
+}
+
+/// The newest 50 games of a player who has had enough of them lately, with one more to tell whether there is a next page.
+pub(super) fn player_page(set: HotSet) -> String {
+    let first = Utc::now().date_naive() - Months::new(1);
+    let bound = Month::of_day(first).first_day().and_time(NaiveTime::MIN);
+    format!(
+        "{}\\set wanted 51\n\
+         SELECT game_id, started_at, ended_at, role, result, opponents, opponent_rating, rating, rating_after, game, variant, mode, \
+         time_control, region, tournament, termination, opening_code, opening_name, move_count, incomplete FROM player_games \
+         WHERE player_id = :id AND ended_at >= '{bound}+00' ORDER BY ended_at DESC, game_id DESC LIMIT :wanted;\n",
+        set.pgbench_strong()
+    )
+}
+
+/// `tps = 1234.5 (without initial connection time)`
+fn tps(said: &str) -> Option<f64> {
+    let line = said.lines().find_map(|line| line.strip_prefix("tps = "))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_read_from_what_pgbench_says() {
+        let said =
+            "latency average = 0.5 ms\ntps = 12345.678901 (without initial connection time)\n";
+        assert_eq!(tps(said), Some(12_345.678_901));
+        assert_eq!(tps("pgbench: error"), None);
+    }
+}
