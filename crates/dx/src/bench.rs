@@ -10,6 +10,7 @@ mod measured;
 mod own_stack;
 mod plot;
 mod publish;
+mod read;
 mod release;
 mod report;
 mod table;
@@ -22,6 +23,8 @@ use crate::stack::Profile;
 pub(crate) enum Command {
     /// From the log into PostgreSQL: catching up, a steady stream, visibility, CPU, memory, bytes written
     Ingest(ingest::Args),
+    /// From PostgreSQL to whoever asks: each route's throughput and latency over 2 million games, against pgbench
+    Read(read::Args),
 }
 
 /// Measures.
@@ -32,5 +35,6 @@ pub(crate) async fn run(profile: &Profile, command: &Command) -> anyhow::Result<
     release::become_release(&profile.root)?;
     match command {
         Command::Ingest(args) => ingest::run(profile, args).await,
+        Command::Read(args) => read::run(profile, args).await,
     }
 }

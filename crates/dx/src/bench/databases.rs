@@ -15,14 +15,32 @@ pub(super) async fn fresh(profile: &Profile, name: &str, topic: &str) -> anyhow:
         .batch_execute(&format!("CREATE DATABASE {name}"))
         .await
         .with_context(|| format!("cannot create database {name}"))?;
+    let endpoints = named(profile, name, topic)?;
+    migrate(profile, &endpoints).await?;
+    Ok(endpoints)
+}
+
+/// The endpoints with a database of this name.
+///
+/// # Errors
+/// The stack is not a bench's own.
+pub(super) fn named(profile: &Profile, name: &str, topic: &str) -> anyhow::Result<Endpoints> {
+    let admin = profile.admin_postgres()?;
     let server = admin
         .strip_suffix("postgres")
         .context("a bench starts its own PostgreSQL: leave --postgres out")?;
-    let endpoints = Endpoints {
+    Ok(Endpoints {
         postgres: format!("{server}{name}"),
         topic: topic.to_owned(),
         ..profile.endpoints()?
-    };
+    })
+}
+
+/// Brings the database of these endpoints up to date.
+///
+/// # Errors
+/// The migrations fail.
+pub(super) async fn migrate(profile: &Profile, endpoints: &Endpoints) -> anyhow::Result<()> {
     let output = tokio::process::Command::new(super::release::binary(&profile.root, "ingestor")?)
         .arg("migrate")
         .env("INGESTOR__DATABASE__URL", &endpoints.postgres)
@@ -30,8 +48,8 @@ pub(super) async fn fresh(profile: &Profile, name: &str, topic: &str) -> anyhow:
         .await?;
     ensure!(
         output.status.success(),
-        "the migrations of {name} fail: {}",
+        "the migrations fail: {}",
         String::from_utf8_lossy(&output.stderr).trim()
     );
-    Ok(endpoints)
+    Ok(())
 }

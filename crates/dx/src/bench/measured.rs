@@ -20,6 +20,49 @@ pub(super) struct Measured {
     port: u16,
 }
 
+/// How a service is started.
+struct Start<'a> {
+    program: &'a str,
+    /// Names its log, after the program.
+    label: &'a str,
+    /// The variable that says where it listens.
+    listen: &'a str,
+    settings: &'a [(&'static str, String)],
+    /// The one core it may use.
+    core: Option<usize>,
+}
+
+impl Start<'_> {
+    async fn now(self, profile: &Profile) -> anyhow::Result<Measured> {
+        let name = format!("{}-{}", self.program, self.label);
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let binary = release::binary(&profile.root, self.program)?;
+        let mut command = match self.core.filter(|_| stack::on_path("taskset")) {
+            Some(core) => {
+                let mut command = stack::detached("taskset");
+                command.args(["-c", &core.to_string()]).arg(binary);
+                command
+            }
+            None => stack::detached(binary),
+        };
+        command
+            .arg("run")
+            .envs(self.settings.iter().map(|(key, value)| (key, value)))
+            .env(self.listen, format!("127.0.0.1:{port}"))
+            .env_remove("RUST_LOG");
+        let log = profile.logs_dir().join(format!("{name}.log"));
+        let process = profile.start(command, &log)?;
+        State::load(profile)?.note(profile, &name, process.clone(), port)?;
+        let measured = Measured {
+            name,
+            process,
+            port,
+        };
+        measured.await_life().await?;
+        Ok(measured)
+    }
+}
+
 impl Measured {
     /// Starts an ingestor on these endpoints. `label` names its log.
     ///
@@ -36,14 +79,14 @@ impl Measured {
             ("INGESTOR__KAFKA__GROUP_ID", format!("bench-{label}")),
             ("INGESTOR__DATABASE__URL", endpoints.postgres.clone()),
         ];
-        Self::start(
-            profile,
-            "ingestor",
+        let start = Start {
+            program: "ingestor",
             label,
-            "INGESTOR__HEALTH__LISTEN",
-            &settings,
-        )
-        .await
+            listen: "INGESTOR__HEALTH__LISTEN",
+            settings: &settings,
+            core: None,
+        };
+        start.now(profile).await
     }
 
     /// Starts a query API on the database of these endpoints.
@@ -55,38 +98,63 @@ impl Measured {
         endpoints: &Endpoints,
         label: &str,
     ) -> anyhow::Result<Self> {
-        let settings = [
+        Self::query_api_with(profile, endpoints, label, &[]).await
+    }
+
+    /// Starts a query API with these settings besides.
+    ///
+    /// # Errors
+    /// It does not come alive.
+    pub(super) async fn query_api_with(
+        profile: &Profile,
+        endpoints: &Endpoints,
+        label: &str,
+        more: &[(&'static str, String)],
+    ) -> anyhow::Result<Self> {
+        let mut settings = vec![
             ("QUERY_API__DATABASE__URL", endpoints.postgres.clone()),
             ("QUERY_API__CURSOR__SECRET", "cursors of a bench".to_owned()),
         ];
-        Self::start(profile, "query-api", label, "QUERY_API__LISTEN", &settings).await
+        settings.extend_from_slice(more);
+        let start = Start {
+            program: "query-api",
+            label,
+            listen: "QUERY_API__LISTEN",
+            settings: &settings,
+            core: None,
+        };
+        start.now(profile).await
     }
 
-    async fn start(
+    /// Starts an archiver of the topic of these endpoints with the job `raw` alone. `more` says where it writes to; with `core` it
+    /// is held to one, where this machine has `taskset`.
+    ///
+    /// # Errors
+    /// It does not come alive.
+    pub(super) async fn archiver(
         profile: &Profile,
-        program: &str,
+        endpoints: &Endpoints,
         label: &str,
-        listen: &str,
-        settings: &[(&str, String)],
+        more: &[(&'static str, String)],
+        core: Option<usize>,
     ) -> anyhow::Result<Self> {
-        let name = format!("{program}-{label}");
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut command = stack::detached(release::binary(&profile.root, program)?);
-        command
-            .arg("run")
-            .envs(settings.iter().map(|(key, value)| (key, value)))
-            .env(listen, format!("127.0.0.1:{port}"))
-            .env_remove("RUST_LOG");
-        let log = profile.logs_dir().join(format!("{name}.log"));
-        let process = profile.start(command, &log)?;
-        State::load(profile)?.note(profile, &name, process.clone(), port)?;
-        let measured = Self {
-            name,
-            process,
-            port,
+        let mut settings = vec![
+            ("ARCHIVER__KAFKA__BROKERS", endpoints.kafka.clone()),
+            ("ARCHIVER__KAFKA__GROUP_ID", format!("bench-{label}")),
+            (
+                "ARCHIVER__RAW__TOPICS",
+                format!("[\"{}\"]", endpoints.topic),
+            ),
+        ];
+        settings.extend_from_slice(more);
+        let start = Start {
+            program: "archiver",
+            label,
+            listen: "ARCHIVER__HEALTH__LISTEN",
+            settings: &settings,
+            core,
         };
-        measured.await_life().await?;
-        Ok(measured)
+        start.now(profile).await
     }
 
     async fn await_life(&self) -> anyhow::Result<()> {
@@ -120,6 +188,16 @@ impl Measured {
         usage::peak_memory_bytes(self.pid()).with_context(|| format!("{} is gone", self.name))
     }
 
+    /// Whether it still runs.
+    pub(super) fn is_alive(&self) -> bool {
+        self.process.is_alive()
+    }
+
+    /// Tells it to end, and leaves the waiting to the caller.
+    pub(super) fn tell_to_end(&self) {
+        self.process.signal(Signal::TERM);
+    }
+
     /// Tells it to end and waits until it has.
     pub(super) async fn stop(self) -> anyhow::Result<()> {
         self.process.end(Signal::TERM, PATIENCE).await?;
@@ -134,16 +212,29 @@ pub(super) struct Cpu {
     pub(super) service: Duration,
     pub(super) postgres: Duration,
     pub(super) kafka: Duration,
+    /// The S3 server, where there is one.
+    pub(super) object_store: Duration,
     /// This process: the producer, and whoever watches.
     pub(super) producer: Duration,
 }
 
 impl Cpu {
-    /// As it stands now.
+    /// As it stands now. A service that has ended a moment ago is still counted.
     ///
     /// # Errors
     /// One of the processes is gone.
     pub(super) fn now(profile: &Profile, service: &Measured) -> anyhow::Result<Self> {
+        Ok(Self {
+            service: usage::cpu_of_tree(service.pid())?,
+            ..Self::of_stack(profile)?
+        })
+    }
+
+    /// As it stands before a service is started.
+    ///
+    /// # Errors
+    /// One of the servers is gone.
+    pub(super) fn of_stack(profile: &Profile) -> anyhow::Result<Self> {
         let state = State::load(profile)?;
         let part = |name: &str| -> anyhow::Result<Duration> {
             let process = state
@@ -152,7 +243,8 @@ impl Cpu {
             usage::cpu_of_tree(process.pid)
         };
         Ok(Self {
-            service: usage::cpu_of_tree(service.pid())?,
+            service: Duration::ZERO,
+            object_store: part("object-store").unwrap_or_default(),
             postgres: part("postgres")?,
             kafka: part("kafka")?,
             producer: usage::cpu_of_this()?,
@@ -165,6 +257,7 @@ impl Cpu {
             service: self.service.saturating_sub(earlier.service),
             postgres: self.postgres.saturating_sub(earlier.postgres),
             kafka: self.kafka.saturating_sub(earlier.kafka),
+            object_store: self.object_store.saturating_sub(earlier.object_store),
             producer: self.producer.saturating_sub(earlier.producer),
         }
     }

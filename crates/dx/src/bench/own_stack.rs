@@ -17,16 +17,40 @@ pub(super) async fn measure_on(
     keep: bool,
     measure: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
+    let work = async {
+        fresh(profile).await?;
+        measure.await
+    };
+    live(profile, keep, work).await
+}
+
+/// The same on the stack that an earlier run has left.
+///
+/// # Errors
+/// As [`measure_on`].
+pub(super) async fn measure_again_on(
+    profile: &Profile,
+    keep: bool,
+    measure: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let work = async {
+        stack::up(profile, &stack::UpArgs {}).await?;
+        measure.await
+    };
+    live(profile, keep, work).await
+}
+
+async fn live(
+    profile: &Profile,
+    keep: bool,
+    work: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
     ensure!(
         profile.servers.kafka.is_none() && profile.servers.postgres.is_none(),
         "a bench measures servers of its own: leave --kafka and --postgres out"
     );
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let work = async {
-        fresh(profile).await?;
-        measure.await
-    };
     let outcome = tokio::select! {
         outcome = work => outcome,
         _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted")),

@@ -93,10 +93,7 @@ async fn read_line<'l>(
     Ok(line.trim_ascii_end())
 }
 
-async fn read_head(
-    stream: &mut BufReader<TcpStream>,
-    line: &mut Vec<u8>,
-) -> std::io::Result<Head> {
+async fn read_head(stream: &mut BufReader<TcpStream>, line: &mut Vec<u8>) -> std::io::Result<Head> {
     let first = read_line(stream, line).await?;
     let mut head = Head {
         status: number(first.get(9..12), 10).and_then(|status| {

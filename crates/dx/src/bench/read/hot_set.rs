@@ -137,7 +137,10 @@ impl HotSet {
     pub(super) async fn check(self, url: &str) -> anyhow::Result<()> {
         let client = stack::connect(url).await?;
         let found: i64 = client
-            .query_one("SELECT count(*) FROM game_directory WHERE topic_id = 'bench'", &[])
+            .query_one(
+                "SELECT count(*) FROM game_directory WHERE topic_id = 'bench'",
+                &[],
+            )
             .await
             .context("no games of an earlier run with `--keep` are there")?
             .get(0);
@@ -237,11 +240,7 @@ struct MonthOfGames {
 
 impl MonthOfGames {
     /// Writes them and says how many they are.
-    async fn write(
-        &self,
-        client: &tokio_postgres::Client,
-        statement: &str,
-    ) -> anyhow::Result<u64> {
+    async fn write(&self, client: &tokio_postgres::Client, statement: &str) -> anyhow::Result<u64> {
         if self.first == self.beyond {
             return Ok(0);
         }
@@ -277,7 +276,11 @@ mod tests {
         assert_eq!(months.len(), 62);
         assert_eq!(months[0].first, 0);
         assert!(months.windows(2).all(|two| two[0].beyond == two[1].first));
-        assert!(months.windows(2).all(|two| two[0].month.next() == two[1].month));
+        assert!(
+            months
+                .windows(2)
+                .all(|two| two[0].month.next() == two[1].month)
+        );
         assert_eq!(months[61].beyond, 100_001);
         assert_eq!(months[61].month, Month::of_datetime(Utc::now()));
     }

@@ -82,17 +82,14 @@ pub(super) async fn measure(
         );
     }
     took.sort_unstable();
-    let quantile = |part: f64| {
-        // A place in a list that is not empty.
-        let place = ((took.len() - 1) as f64 * part).round();
-        f64::from(took[place as usize]) / 1e3
-    };
+    // A place in a list that is not empty.
+    let quantile = |percent: usize| f64::from(took[(took.len() - 1) * percent / 100]) / 1e3;
     Ok(Measure {
         connections,
         per_second: took.len() as f64 / lasting.as_secs_f64(),
-        p50_ms: quantile(0.5),
-        p95_ms: quantile(0.95),
-        p99_ms: quantile(0.99),
+        p50_ms: quantile(50),
+        p95_ms: quantile(95),
+        p99_ms: quantile(99),
         refused,
     })
 }
