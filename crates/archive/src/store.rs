@@ -7,6 +7,7 @@ mod open;
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -43,6 +44,7 @@ pub struct ArchiveStore {
     objects: Arc<dyn ObjectStore>,
     url: Arc<str>,
     lists_in_pages: bool,
+    bytes_read: Arc<AtomicU64>,
 }
 
 impl ArchiveStore {
@@ -61,6 +63,7 @@ impl ArchiveStore {
             objects,
             url: url.into(),
             lists_in_pages: true,
+            bytes_read: Arc::default(),
         }
     }
 
@@ -74,6 +77,16 @@ impl ArchiveStore {
     #[must_use]
     pub fn is_directory(&self) -> bool {
         self.url.starts_with("file:")
+    }
+
+    /// How many bytes of objects were read so far, by all clones; listings are not counted.
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_read.load(Ordering::Relaxed)
+    }
+
+    fn count(&self, bytes: usize) {
+        self.bytes_read.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// Whether a listing costs a request per page, so that fewer pages are worth some thought.
@@ -159,7 +172,9 @@ impl ArchiveStore {
                 limit,
             });
         }
-        found.bytes().await.map_err(failed())
+        let bytes = found.bytes().await.map_err(failed())?;
+        self.count(bytes.len());
+        Ok(bytes)
     }
 
     /// An object's bytes from its beginning, piece by piece, and its size.
@@ -175,9 +190,10 @@ impl ArchiveStore {
             .get_opts(&path(key), GetOptions::default())
             .await
             .map_err(ArchiveError::store("reading", key))?;
-        let (size, key) = (found.meta.size, key.clone());
+        let (size, key, this) = (found.meta.size, key.clone(), self.clone());
         let pieces = found
             .into_stream()
+            .inspect_ok(move |piece| this.count(piece.len()))
             .map_err(move |error| ArchiveError::store("reading", &key)(error));
         Ok((size, pieces.boxed()))
     }
@@ -188,7 +204,9 @@ impl ArchiveStore {
     /// [`ArchiveError::Missing`] or [`ArchiveError::Store`].
     pub async fn get_ranges(&self, key: &ObjectKey, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let pieces = self.objects.get_ranges(&path(key), ranges).await;
-        pieces.map_err(ArchiveError::store("reading", key))
+        let pieces = pieces.map_err(ArchiveError::store("reading", key))?;
+        self.count(pieces.iter().map(Bytes::len).sum());
+        Ok(pieces)
     }
 
     /// An object's size in bytes.

@@ -3,6 +3,7 @@
 //! Every figure comes from the release profile: a `cargo dx` of the dev profile builds the release binaries and becomes the
 //! release one. A bench has a stack of its own, wiped before and taken down after, and expects the machine to itself.
 
+mod archive;
 mod databases;
 mod ingest;
 mod lines;
@@ -25,6 +26,8 @@ pub(crate) enum Command {
     Ingest(ingest::Args),
     /// From PostgreSQL to whoever asks: each route's throughput and latency over 2 million games, against pgbench
     Read(read::Args),
+    /// From the log into the archive, and back: records and CPU, bytes stored, memory, reading everything, finding one game
+    Archive(archive::Args),
 }
 
 /// Measures.
@@ -36,5 +39,6 @@ pub(crate) async fn run(profile: &Profile, command: &Command) -> anyhow::Result<
     match command {
         Command::Ingest(args) => ingest::run(profile, args).await,
         Command::Read(args) => read::run(profile, args).await,
+        Command::Archive(args) => Box::pin(archive::run(profile, args)).await,
     }
 }

@@ -52,6 +52,10 @@ pub(crate) fn describe() {
         "The offset after the last archived one"
     );
     describe_gauge!(
+        "archive_taken_offset",
+        "The offset after the last record that is in a batch, archived or open"
+    );
+    describe_gauge!(
         "archive_lag_records",
         "Records between the last archived one and the newest"
     );
@@ -108,6 +112,12 @@ pub(crate) fn stopped(topic: &TopicName, partition: i32, reason: &'static str) {
         &[topic, partition, ("reason", reason.to_owned())]
     )
     .increment(1);
+}
+
+/// How far the open batch of a partition goes. Told apart from what is archived, which lags by a rotation.
+pub(crate) fn taken(topic: &TopicName, partition: i32, offset: i64) {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+    gauge!("archive_taken_offset", &place(topic, partition)).set(offset as f64);
 }
 
 /// The figures of a partition that this process has.

@@ -41,6 +41,7 @@ pub(super) fn open(settings: &StoreSettings) -> Result<ArchiveStore> {
         objects,
         url: settings.url.as_str().into(),
         lists_in_pages,
+        bytes_read: Arc::default(),
     })
 }
 

@@ -63,7 +63,12 @@ pub(crate) struct Args {
 /// # Errors
 /// A part does not start, or something that was published is not committed.
 pub(super) async fn run(profile: &Profile, args: &Args) -> anyhow::Result<()> {
-    own_stack::measure_on(profile, args.keep, measure(profile, args)).await
+    Box::pin(own_stack::measure_on(
+        profile,
+        args.keep,
+        measure(profile, args),
+    ))
+    .await
 }
 
 async fn measure(profile: &Profile, args: &Args) -> anyhow::Result<()> {

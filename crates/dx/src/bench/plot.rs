@@ -64,8 +64,25 @@ pub(super) fn draw(report: &Report, file: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", file.display()))
 }
 
+/// Draws rates over time alone, with a line to compare them with.
+///
+/// # Errors
+/// The file can't be written.
+pub(super) fn one_rate_chart(
+    file: &Path,
+    title: &str,
+    series: &[(&str, Vec<(f64, f64)>)],
+    line: (&str, f64),
+) -> anyhow::Result<()> {
+    let root = SVGBackend::new(file, (SIZE.0, SIZE.1 / 3)).into_drawing_area();
+    root.fill(&WHITE)?;
+    rate_chart(&root, title, series, Some(line))?;
+    root.present()
+        .with_context(|| format!("cannot write {}", file.display()))
+}
+
 /// Thousand records a second over time in seconds.
-fn rates(samples: &[Sample], of: impl Fn(&Sample) -> i64) -> Vec<(f64, f64)> {
+pub(super) fn rates(samples: &[Sample], of: impl Fn(&Sample) -> i64) -> Vec<(f64, f64)> {
     let Some(first) = samples.first() else {
         return Vec::new();
     };

@@ -307,6 +307,7 @@ impl<L: Log + Clone> Owner<L> {
         let broken = |error: archive::ArchiveError| Left::Forget(error.to_string());
         if held.can_take() {
             held.take_block(now_ms).map_err(broken)?;
+            metrics::taken(&self.topic, self.partition, held.writer.position());
         }
         held.share.set(held.writer.memory_bytes());
         let cut_off = held.cut_off.is_some() && held.blocks.is_empty();
