@@ -17,9 +17,9 @@ use crate::StoreError;
 pub struct DatabaseConfig {
     /// `postgres://user:password@host:port/database?sslmode=…`; special characters in the password are percent-encoded.
     pub url: SecretString,
-    /// The name shown in `pg_stat_activity`.
-    #[serde(default = "default_application_name")]
-    pub application_name: String,
+    /// The name shown in `pg_stat_activity`; without it the service's own, or `game-history`.
+    #[serde(default)]
+    pub application_name: Option<String>,
     /// PEM file with the certificate authorities to trust instead of the system's.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
@@ -82,7 +82,7 @@ impl DatabaseConfig {
     pub fn new(url: impl Into<SecretString>) -> Self {
         Self {
             url: url.into(),
-            application_name: default_application_name(),
+            application_name: None,
             ca_file: None,
             connect_timeout: default_connect_timeout(),
             statement_timeout: default_statement_timeout(),
@@ -144,10 +144,6 @@ impl DatabaseConfig {
         }
         Ok(config)
     }
-}
-
-fn default_application_name() -> String {
-    "game-history".to_owned()
 }
 
 fn default_connect_timeout() -> Duration {

@@ -84,7 +84,8 @@ fn session_config(
 ) -> Result<tokio_postgres::Config, StoreError> {
     let mut postgres = config.parse_url()?;
     if postgres.get_application_name().is_none() {
-        postgres.application_name(&config.application_name);
+        let name = config.application_name.as_deref();
+        postgres.application_name(name.unwrap_or("game-history"));
     }
     if postgres.get_connect_timeout().is_none() {
         postgres.connect_timeout(config.connect_timeout);

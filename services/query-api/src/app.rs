@@ -8,6 +8,7 @@ use service::http::{RequestLimits, observe, resource, unknown_route};
 use service::{HealthState, Problem, health};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use crate::access::admit;
 use crate::routes::openapi::Document;
 use crate::routes::{games, openapi, players};
 use crate::state::AppState;
@@ -54,6 +55,7 @@ pub fn app(
         .app_data(routes.health.clone())
         .app_data(routes.document.clone())
         .app_data(web::Data::new(limits))
+        .wrap(from_fn(admit))
         .wrap(from_fn(observe))
         .configure(mount)
         .default_service(web::to(unknown_route))

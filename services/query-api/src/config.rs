@@ -1,4 +1,6 @@
-//! The settings of the API.
+//! The settings of the API. Each concern that has more than a few has a file of its own.
+
+mod auth;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -10,6 +12,8 @@ use service::ConfigFaults;
 use service::config::in_section;
 use store::DatabaseConfig;
 use telemetry::TelemetryConfig;
+
+pub use auth::{AuthConfig, JwksConfig};
 
 /// The prefix of the environment's variables.
 pub const PREFIX: &str = "QUERY_API";
@@ -36,6 +40,9 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// How page cursors are signed.
     pub cursor: CursorConfig,
+    /// Who may ask for what.
+    #[serde(default)]
+    pub auth: AuthConfig,
     /// Logs and traces.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
@@ -58,11 +65,11 @@ impl Config {
     /// [`ConfigFaults`] with every fault there is.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigFaults> {
         let mut config = service::config::load_checked(PREFIX, file, Self::faults)?;
-        config.database.application_name = "query-api".to_owned();
-        config.database.statement_timeout = config
-            .database
-            .statement_timeout
-            .min(config.request_timeout);
+        let database = &mut config.database;
+        database
+            .application_name
+            .get_or_insert_with(|| "query-api".to_owned());
+        database.statement_timeout = bounded(database.statement_timeout, config.request_timeout);
         Ok(config)
     }
 
@@ -70,6 +77,7 @@ impl Config {
     fn faults(&self) -> Vec<(String, String)> {
         let mut faults = in_section("database", self.database.faults());
         faults.extend(in_section("telemetry", self.telemetry.faults()));
+        faults.extend(in_section("auth", self.auth.faults()));
         let mut fault =
             |key: &str, problem: &str| faults.push((key.to_owned(), problem.to_owned()));
         if self.cursor.secret.expose_secret().len() < MIN_SECRET {
@@ -83,6 +91,14 @@ impl Config {
         }
         faults
     }
+}
+
+/// The shorter of a statement's time, where zero stands for ever, and an answer's.
+fn bounded(statement: Duration, answer: Duration) -> Duration {
+    if statement.is_zero() {
+        return answer;
+    }
+    statement.min(answer)
 }
 
 fn default_listen() -> SocketAddr {
@@ -116,6 +132,14 @@ mod tests {
         let least = "[database]\nurl = 'postgres://u@h/db'\n[cursor]\nsecret = '0123456789abcdef'";
         let least: Config = toml::from_str(least).unwrap();
         assert_eq!(format!("{example:?}"), format!("{least:?}"));
+    }
+
+    #[test]
+    fn no_statement_takes_longer_than_an_answer_may() {
+        let seconds = Duration::from_secs;
+        assert_eq!(bounded(seconds(30), seconds(10)), seconds(10));
+        assert_eq!(bounded(seconds(3), seconds(10)), seconds(3));
+        assert_eq!(bounded(Duration::ZERO, seconds(10)), seconds(10));
     }
 
     #[test]

@@ -3,13 +3,14 @@
 //! ```text
 //! cli ──► config ──► run: log, pool, monitor, server
 //!                            │
-//!        app: observe ──► routes ──► extract (checked parameters) ──► store::read ──► views (JSON)
+//!        app: observe ──► admit ──► routes ──► extract (checked parameters) ──► store::read ──► views (JSON)
 //!                            └─────► Problem (application/problem+json), whatever goes wrong
 //! ```
 //!
 //! Requests share nothing but the pool and immutable [`state::AppState`]. No parameter is ignored and no value is bent: what is
 //! not understood is refused with its name. `docs/API.md` is the contract in words, `/openapi.json` the one for programs.
 
+pub mod access;
 pub mod app;
 pub mod cli;
 pub mod cold;

@@ -1,6 +1,8 @@
 //! The OpenAPI document, put together from the routes' own descriptions. A test holds it against the routes that are mounted
 //! and against real answers.
 
+mod guarded;
+
 use utoipa::OpenApi;
 use utoipa::openapi::{OpenApi as Document, RefOr, Schema};
 
@@ -60,6 +62,7 @@ pub fn document() -> Document {
             object.required.clear();
         }
     }
+    guarded::describe(&mut document);
     document
 }
 

@@ -42,8 +42,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         shutdown.clone(),
     ));
     start(listener, &config, state, health, &shutdown)?.await?;
+    let keys = tokio::spawn(state.auth.clone().watch(shutdown.clone()));
     monitor.await?;
     tracing::info!("ended");
+    keys.await?;
     Ok(())
 }
 

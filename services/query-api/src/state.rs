@@ -6,6 +6,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use store::Pool;
 
+use crate::access::Authenticator;
 use crate::cold::{ColdStore, NoColdStore};
 use crate::config::Config;
 use crate::cursor::CursorKey;
@@ -16,6 +17,8 @@ use crate::freshness::Freshness;
 pub struct AppState {
     /// Sessions that read.
     pub pool: Pool,
+    /// Tells who asks.
+    pub auth: Authenticator,
     /// Signs and checks page cursors.
     pub cursors: CursorKey,
     /// How long an answer may take.
@@ -32,6 +35,7 @@ impl AppState {
     pub fn new(config: &Config) -> Self {
         Self {
             pool: Pool::new(&config.database),
+            auth: Authenticator::new(&config.auth),
             cursors: CursorKey::new(config.cursor.secret.expose_secret().as_bytes()),
             request_timeout: config.request_timeout,
             cold: Arc::new(NoColdStore),

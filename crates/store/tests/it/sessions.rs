@@ -27,7 +27,7 @@ async fn a_session_has_the_configured_timeouts_and_name() {
     let database = TestDatabase::create().await;
     let mut config = DatabaseConfig::new(database.url());
     config.statement_timeout = Duration::from_millis(1_234);
-    config.application_name = "a test".to_owned();
+    config.application_name = Some("a test".to_owned());
     let mut session = connect::establish(&config).await.unwrap();
     assert_eq!(setting(&mut session, "statement_timeout").await, "1234ms");
     assert_eq!(setting(&mut session, "application_name").await, "a test");

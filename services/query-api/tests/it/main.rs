@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod auth;
 mod bad_input;
 mod batch;
 mod export;
@@ -18,4 +19,5 @@ mod players;
 mod seed;
 mod server;
 mod stats;
+mod tokens;
 mod walks;

@@ -33,19 +33,28 @@ impl TestServer {
 
     /// Starts over the database at this URL, with an archive behind it.
     pub(crate) async fn with_archive(url: &str, cold: Arc<dyn ColdStore>) -> Self {
+        Self::serve(&config(url, ""), cold).await
+    }
+
+    /// Starts over the database at this URL, with more settings as TOML.
+    pub(crate) async fn with_settings(url: &str, settings: &str) -> Self {
+        Self::serve(&config(url, settings), Arc::new(NoColdStore)).await
+    }
+
+    async fn serve(config: &Config, cold: Arc<dyn ColdStore>) -> Self {
         telemetry::install_metrics().unwrap();
-        let config = config(url);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (health, shutdown) = (HealthState::default(), Shutdown::default());
-        let mut state = AppState::new(&config);
+        let mut state = AppState::new(config);
         state.cold = cold;
         tokio::spawn(query_api::monitor::watch(
             state.pool.clone(),
             health.clone(),
             shutdown.clone(),
         ));
-        let server = run::start(listener, &config, state, health.clone(), &shutdown).unwrap();
+        tokio::spawn(state.auth.clone().watch(shutdown.clone()));
+        let server = run::start(listener, config, state, health.clone(), &shutdown).unwrap();
         tokio::spawn(server);
         Self {
             address,
@@ -65,11 +74,11 @@ impl Drop for TestServer {
     }
 }
 
-fn config(url: &str) -> Config {
+fn config(url: &str, settings: &str) -> Config {
     toml::from_str(&format!(
         "workers = 1\nrequest_timeout = '5s'\nshutdown_timeout = '1s'\n\
          [database]\nurl = '{url}'\nconnect_timeout = '2s'\npool = {{ max_size = 4, wait_timeout = '1s' }}\n\
-         [cursor]\nsecret = 'a secret for tests'\n"
+         [cursor]\nsecret = 'a secret for tests'\n{settings}\n"
     ))
     .unwrap()
 }
