@@ -218,7 +218,8 @@ impl FileReader {
         }
     }
 
-    /// Passes over what can't hold a record with this key, where that can be told without reading it.
+    /// Passes over what can't hold a record with this key, where that can be told without reading it. Other records may still be
+    /// given, but need not be.
     ///
     /// # Errors
     /// Like [`FileReader::open`].

@@ -56,6 +56,15 @@ impl ArchiveStore {
         open::open(settings)
     }
 
+    /// Opens the store to read what is there: unlike [`ArchiveStore::open`], it makes no directory.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Open`] when the settings can't be used, or the directory is not there.
+    pub fn open_to_read(settings: &StoreSettings) -> Result<Self> {
+        open::directory_is_there(settings)?;
+        open::open(settings)
+    }
+
     /// An archive in any store, for tests that break one on purpose.
     #[must_use]
     pub fn over(objects: Arc<dyn ObjectStore>, url: &str) -> Self {

@@ -13,6 +13,8 @@ use service::config::in_section;
 use store::DatabaseConfig;
 use telemetry::TelemetryConfig;
 
+use crate::cold::ArchiveConfig;
+
 pub use auth::{AuthConfig, JwksConfig};
 
 /// The prefix of the environment's variables.
@@ -38,6 +40,9 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// Where the history is.
     pub database: DatabaseConfig,
+    /// Where games are that have left the database; unset, they are gone.
+    #[serde(default)]
+    pub archive: Option<ArchiveConfig>,
     /// How page cursors are signed.
     pub cursor: CursorConfig,
     /// Who may ask for what.
@@ -77,6 +82,9 @@ impl Config {
     fn faults(&self) -> Vec<(String, String)> {
         let mut faults = in_section("database", self.database.faults());
         faults.extend(in_section("telemetry", self.telemetry.faults()));
+        if let Some(archive) = &self.archive {
+            faults.extend(in_section("archive", archive.faults(self.request_timeout)));
+        }
         faults.extend(in_section("auth", self.auth.faults()));
         let mut fault =
             |key: &str, problem: &str| faults.push((key.to_owned(), problem.to_owned()));

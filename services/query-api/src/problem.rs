@@ -6,6 +6,7 @@ use service::Problem;
 use service::http::FieldFault;
 use store::StoreError;
 
+use crate::cold::ColdStoreError;
 use crate::cursor::CursorError;
 
 /// 404: nobody knows this game.
@@ -83,9 +84,12 @@ pub(crate) fn body_too_large(most: usize) -> Problem {
     .with_detail(format!("a body has at most {most} bytes"))
 }
 
-/// 503: the archive does not answer.
-pub(crate) fn archive_unavailable(cause: impl std::fmt::Display) -> Problem {
-    Problem::unavailable(cause).with_detail("the game is in the archive, which does not answer now")
+/// 503 when the archive does not answer, 500 when what it has is damaged. The cause is for the log.
+pub(crate) fn of_cold_store(error: ColdStoreError) -> Problem {
+    if error.is_damage() {
+        return Problem::internal(error);
+    }
+    Problem::unavailable(error).with_detail("the game is in the archive, which does not answer now")
 }
 
 /// 400: the cursor is broken, or belongs to another walk.

@@ -8,7 +8,7 @@ use service::{HealthState, Shutdown, redacted};
 
 use crate::config::Config;
 use crate::state::AppState;
-use crate::{app, monitor};
+use crate::{app, cold, monitor};
 
 /// Serves the API until a signal ends it.
 ///
@@ -35,17 +35,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     let shutdown = Shutdown::on_signals().context("listening to signals")?;
     let health = HealthState::default();
-    let state = AppState::new(&config);
+    let mut state = AppState::new(&config);
+    state.cold = cold::of(config.archive.as_ref())?;
     let monitor = tokio::spawn(monitor::watch(
         state.pool.clone(),
         health.clone(),
         shutdown.clone(),
     ));
-    start(listener, &config, state, health, &shutdown)?.await?;
     let keys = tokio::spawn(state.auth.clone().watch(shutdown.clone()));
+    start(listener, &config, state, health, &shutdown)?.await?;
     monitor.await?;
-    tracing::info!("ended");
     keys.await?;
+    tracing::info!("ended");
     Ok(())
 }
 

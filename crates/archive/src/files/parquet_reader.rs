@@ -50,6 +50,8 @@ const EXPECTED: [(usize, &str, Type, i16, i16); 6] = [
 pub struct ParquetFile {
     source: Source,
     groups: VecDeque<usize>,
+    /// The only key that is asked for.
+    wanted: Option<Vec<u8>>,
     open: Option<OpenGroup>,
 }
 
@@ -127,6 +129,7 @@ impl ParquetFile {
         Ok(Self {
             groups: (0..source.meta.num_row_groups()).collect(),
             source,
+            wanted: None,
             open: None,
         })
     }
@@ -157,6 +160,7 @@ impl ParquetFile {
             }
         }
         self.groups = kept;
+        self.wanted = Some(wanted.to_vec());
         Ok(())
     }
 
@@ -171,7 +175,8 @@ impl ParquetFile {
             let Some(group) = self.groups.pop_front() else {
                 return Ok(None);
             };
-            self.open = Some(self.source.open_group(group).await?);
+            let wanted = self.wanted.as_deref();
+            self.open = Some(self.source.open_group(group, wanted).await?);
         }
     }
 }
@@ -283,7 +288,7 @@ impl Source {
         fetch(&self.store, &self.key, range).await
     }
 
-    async fn open_group(&self, group: usize) -> Result<OpenGroup> {
+    async fn open_group(&self, group: usize, wanted: Option<&[u8]>) -> Result<OpenGroup> {
         let group = self.meta.row_group(group);
         let ranges: Vec<Range<u64>> = LEAVES
             .iter()
@@ -299,7 +304,7 @@ impl Source {
             }
         }
         let chunks = ranges.iter().map(|range| range.start).zip(bytes).collect();
-        OpenGroup::open(&self.key, group, chunks, &self.limits)
+        OpenGroup::open(&self.key, group, chunks, &self.limits, wanted)
     }
 }
 

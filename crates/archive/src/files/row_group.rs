@@ -128,6 +128,8 @@ pub(super) struct OpenGroup {
     left: usize,
     decoded: usize,
     last_offset: i64,
+    /// Rows with another key are passed over before anything of them is copied.
+    wanted: Option<Vec<u8>>,
     offset: Column<Int64Type>,
     timestamp: Column<Int64Type>,
     key: Column<ByteArrayType>,
@@ -137,12 +139,13 @@ pub(super) struct OpenGroup {
 }
 
 impl OpenGroup {
-    /// Opens a row group by the stored bytes of its [`LEAVES`].
+    /// Opens a row group by the stored bytes of its [`LEAVES`]; with `wanted`, it gives the rows with that key alone.
     pub(super) fn open(
         key: &ObjectKey,
         group: &RowGroupMetaData,
         chunks: Vec<(u64, Bytes)>,
         limits: &ReadLimits,
+        wanted: Option<&[u8]>,
     ) -> Result<Self> {
         for (_, bytes) in &chunks {
             let claim = pages::claims(bytes).map_err(|fault| ArchiveError::damaged(key, fault))?;
@@ -173,6 +176,7 @@ impl OpenGroup {
                 left: usize::try_from(group.num_rows()).unwrap_or(0),
                 decoded: 0,
                 last_offset: i64::MIN,
+                wanted: wanted.map(<[u8]>::to_vec),
                 offset: Column::open(group, leaf::OFFSET, offset)?,
                 timestamp: Column::open(group, leaf::TIMESTAMP, timestamp)?,
                 key: Column::open(group, leaf::KEY, key_chunk)?,
@@ -228,7 +232,15 @@ impl OpenGroup {
         }
         self.last_offset = offset;
         let (row_key, value) = (self.key.next(), self.value.next());
-        let headers = self.row_headers().map_err(fault)?;
+        let timestamp_ms = self.timestamp.next();
+        if let Some(wanted) = &self.wanted
+            && row_key.as_ref().map(ByteArray::data) != Some(wanted)
+        {
+            return self.row_headers(|_, _| {}).map_err(fault);
+        }
+        let mut headers = Vec::new();
+        self.row_headers(|name, value| headers.push((name, value)))
+            .map_err(fault)?;
         if headers
             .iter()
             .any(|(name, _)| std::str::from_utf8(name.data()).is_err())
@@ -237,7 +249,7 @@ impl OpenGroup {
         }
         piece.push(&Record {
             offset,
-            timestamp_ms: self.timestamp.next(),
+            timestamp_ms,
             key: row_key.as_ref().map(ByteArray::data),
             value: value.as_ref().map(ByteArray::data),
             headers: headers.iter().map(as_header),
@@ -245,10 +257,12 @@ impl OpenGroup {
         Ok(())
     }
 
-    /// The headers of the next row.
-    fn row_headers(&mut self) -> Result<Vec<(ByteArray, Option<ByteArray>)>, &'static str> {
+    /// Gives the headers of the next row.
+    fn row_headers(
+        &mut self,
+        mut give: impl FnMut(ByteArray, Option<ByteArray>),
+    ) -> Result<(), &'static str> {
         const UNEQUAL: &str = "its headers' names and values differ in number";
-        let mut headers = Vec::new();
         let mut first = true;
         while first || self.header_name.repetitions.front() == Some(&1) {
             let (name, value) = (&mut self.header_name, &mut self.header_value);
@@ -266,11 +280,11 @@ impl OpenGroup {
                 } else {
                     None
                 };
-                headers.push((name.values.pop_front().ok_or(UNEQUAL)?, value));
+                give(name.values.pop_front().ok_or(UNEQUAL)?, value);
             }
             first = false;
         }
-        Ok(headers)
+        Ok(())
     }
 }
 

@@ -45,6 +45,20 @@ pub(super) fn open(settings: &StoreSettings) -> Result<ArchiveStore> {
     })
 }
 
+/// That there is a directory, if the settings name one.
+pub(super) fn directory_is_there(settings: &StoreSettings) -> Result<()> {
+    match settings.place() {
+        Ok(Place::Directory(directory)) if !std::path::Path::new(directory).is_dir() => {
+            Err(ArchiveError::Open {
+                url: settings.url.clone(),
+                reason: "the directory is not there: is the disk mounted, is the path right?"
+                    .to_owned(),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Makes the directory if only it is missing. Its parent has to be there: a disk that is not mounted must not become a new
 /// archive in its mount point.
 fn open_directory(directory: &str) -> Result<LocalFileSystem, String> {

@@ -43,6 +43,9 @@ pub(crate) struct Args {
     /// Leave out what needs no archiver of its own beside the first: JSON Lines and all cores
     #[arg(long)]
     parquet_only: bool,
+    /// Compress by this level of zstd instead of the archiver's usual one
+    #[arg(long, value_parser = clap::value_parser!(i32).range(1..=19), value_name = "LEVEL")]
+    zstd_level: Option<i32>,
     /// Write the figures as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -82,7 +85,8 @@ async fn measure(profile: &Profile, args: &Args) -> anyhow::Result<()> {
     publish::backlog(&endpoints, PARTITIONS, 1, args.records, LIVE).await?;
     let raw = raw_consume(&endpoints)?;
     let parquet = Place::directory(&endpoints, "parquet");
-    let on_one_core = Setup::usual(FileFormat::Parquet).on_one_core();
+    let usual = |format| Setup::usual(format).with_level(args.zstd_level);
+    let on_one_core = usual(FileFormat::Parquet).on_one_core();
     let mut report = Report::new(
         raw,
         archived(profile, &endpoints, &parquet, on_one_core, raw.records).await?,
@@ -93,18 +97,18 @@ async fn measure(profile: &Profile, args: &Args) -> anyhow::Result<()> {
     report.read_back = Some(read_back);
     report.found = find_games(&store, &topic, &games).await?;
     if !args.parquet_only {
-        let all_cores = Setup::usual(FileFormat::Parquet);
+        let all_cores = usual(FileFormat::Parquet);
         let place = Place::directory(&endpoints, "all-cores");
         report.all_cores =
             Some(archived(profile, &endpoints, &place, all_cores, raw.records).await?);
         let place = Place::directory(&endpoints, "jsonl");
-        let jsonl = Setup::usual(FileFormat::Jsonl);
+        let jsonl = usual(FileFormat::Jsonl);
         report.jsonl = Some(archived(profile, &endpoints, &place, jsonl, raw.records).await?);
     }
     if args.s3 {
         let (place, setup) = (
             Place::bucket(&endpoints)?,
-            Setup::usual(FileFormat::Parquet).on_one_core(),
+            usual(FileFormat::Parquet).on_one_core(),
         );
         report.s3 = Some(archived(profile, &endpoints, &place, setup, raw.records).await?);
     }

@@ -393,7 +393,7 @@ pub(crate) fn signal(pid: u32, signal: Signal) {
 }
 
 /// A binary of the workspace, which stands beside the one under test.
-fn binary(name: &str) -> PathBuf {
+pub(crate) fn binary(name: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_BIN_EXE_dx")).with_file_name(name);
     assert!(
         path.exists(),
@@ -404,7 +404,7 @@ fn binary(name: &str) -> PathBuf {
 }
 
 /// An address nobody listens on.
-fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

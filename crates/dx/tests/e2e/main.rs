@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod archived_games;
 mod crashes;
 mod events;
 mod history;

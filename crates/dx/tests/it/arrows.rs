@@ -45,7 +45,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "query-api",
-        &["chess", "domain", "service", "store", "telemetry"],
+        &[
+            "archive",
+            "chess",
+            "domain",
+            "service",
+            "store",
+            "telemetry",
+        ],
     ),
     (
         "dx",

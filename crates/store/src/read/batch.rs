@@ -23,6 +23,8 @@ struct DirectoryRow {
     #[diesel(sql_type = Timestamptz)]
     ended_at: DateTime<Utc>,
     #[diesel(sql_type = Text)]
+    end: String,
+    #[diesel(sql_type = Text)]
     topic_id: String,
     #[diesel(sql_type = Integer)]
     partition: i32,
@@ -65,7 +67,7 @@ pub async fn games(
     sql.bind(Value::Texts(texts.clone())).text(")");
     let live: Vec<LiveRow> = load(connection, OPERATION, sql).await?;
     let mut sql = Sql::new(
-        "SELECT game_id, ended_at, topic_id, partition, end_offset FROM game_directory WHERE game_id = ANY(",
+        "SELECT game_id, ended_at, \"end\", topic_id, partition, end_offset FROM game_directory WHERE game_id = ANY(",
     );
     sql.bind(Value::Texts(texts)).text(")");
     let ended: Vec<DirectoryRow> = load(connection, OPERATION, sql).await?;
@@ -101,6 +103,7 @@ pub async fn games(
             return Ok(FoundGame::Gone(Departed {
                 game_id: id.clone(),
                 ended_at: row.ended_at,
+                end: row.end,
                 topic_id: row.topic_id,
                 partition: row.partition,
                 end_offset: row.end_offset,
@@ -155,7 +158,7 @@ pub async fn place_of(
     id: &GameId,
 ) -> Result<Option<Place>, StoreError> {
     let mut sql = Sql::new(
-        "SELECT game_id, ended_at, topic_id, partition, end_offset FROM game_directory WHERE game_id = ",
+        "SELECT game_id, ended_at, \"end\", topic_id, partition, end_offset FROM game_directory WHERE game_id = ",
     );
     sql.bind(Value::Text(id.to_string()));
     let rows: Vec<DirectoryRow> = load(connection, OPERATION, sql).await?;

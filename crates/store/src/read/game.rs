@@ -40,6 +40,8 @@ pub struct Departed {
     pub game_id: GameId,
     /// When it ended.
     pub ended_at: DateTime<Utc>,
+    /// How, in the directory's words.
+    pub end: String,
     /// The id of the topic that its events came by.
     pub topic_id: String,
     /// Their partition.
@@ -120,6 +122,7 @@ impl Entry {
         Departed {
             game_id: id.clone(),
             ended_at: self.ended_at,
+            end: self.end.clone(),
             topic_id: self.topic_id.clone(),
             partition: self.partition,
             end_offset: self.end_offset,

@@ -94,6 +94,7 @@ impl Place {
 pub(super) struct Setup {
     format: FileFormat,
     one_core: bool,
+    zstd_level: Option<i32>,
 }
 
 impl Setup {
@@ -108,7 +109,13 @@ impl Setup {
         Self {
             format,
             one_core: false,
+            zstd_level: None,
         }
+    }
+
+    /// With this level of zstd, if any is given.
+    pub(super) fn with_level(self, zstd_level: Option<i32>) -> Self {
+        Self { zstd_level, ..self }
     }
 
     /// Held to one core, by `taskset` where there is one.
@@ -130,7 +137,7 @@ impl Setup {
             FileFormat::Parquet => "parquet",
             FileFormat::Jsonl => "jsonl",
         };
-        vec![
+        let mut settings = vec![
             ("ARCHIVER__RAW__FORMAT", format.to_owned()),
             ("ARCHIVER__RAW__MEMORY_BYTES", Self::BATCHES.to_string()),
             (
@@ -141,7 +148,10 @@ impl Setup {
                 "ARCHIVER__KAFKA__PREFETCH_KB_PER_PARTITION",
                 Self::AHEAD_KB.to_string(),
             ),
-        ]
+        ];
+        let level = self.zstd_level.map(|level| level.to_string());
+        settings.extend(level.map(|level| ("ARCHIVER__RAW__ZSTD_LEVEL", level)));
+        settings
     }
 }
 

@@ -133,7 +133,7 @@ pub(super) async fn archived(
     departed: &Departed,
 ) -> Result<Option<Whole>, Problem> {
     let game = state.cold.game(departed).await;
-    let game = game.map_err(problem::archive_unavailable)?;
+    let game = game.map_err(problem::of_cold_store)?;
     Ok(game.map(|game| Whole::Finished {
         game: Box::new(game),
         revision: 0,
