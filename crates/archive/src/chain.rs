@@ -143,7 +143,10 @@ impl Chain {
         }
         // A store may answer "exists" to the second try of a create whose first answer was lost, or while two race (409).
         match self.store.get(&key, manifest::MAX_BYTES).await {
-            Ok(there) if there == bytes => Ok(Appended::Mine(mine.head())),
+            Ok(there) if there == bytes => {
+                tracing::info!(%key, "the link stands already: the answer to an earlier try was lost");
+                Ok(Appended::Mine(mine.head()))
+            }
             Ok(_) => Ok(Appended::Fenced),
             Err(ArchiveError::Missing { key }) => Err(ArchiveError::Store {
                 operation: "creating",

@@ -1,13 +1,15 @@
 //! `cargo dx chaos`: an attack on the real thing, judged.
 //!
-//! A stack of its own, wiped before and taken down after, however the run ends: real Kafka, real PostgreSQL, ingestors as they are
-//! deployed, a simulator that publishes with every fault it knows. A seeded schedule ([`plan`]) kills, stops, cuts, fills and puts
-//! back ([`mod@attack`]); a witness looks at the database all the while ([`sampler`]). Then the stream settles, `verify` compares
-//! everything, and the run proves from the ingestors' logs that it attacked ([`evidence`]): one that did not, does not count.
+//! A stack of its own, wiped before and taken down after, however the run ends: real Kafka, real PostgreSQL, a real S3 server,
+//! ingestors and archivers as they are deployed, a simulator that publishes with every fault it knows. A seeded schedule ([`plan`])
+//! kills, stops, cuts, fills and puts back ([`mod@attack`]); a witness looks at the database all the while ([`sampler`]). Then the
+//! stream settles, `verify` compares everything in the database, [`archive`] everything in the bucket, and the run proves from the
+//! services' logs that it attacked ([`evidence`]): one that did not, does not count.
 //!
 //! The schedule depends on the seed and the length alone. What the blows hit depends on the machine too, so a failing seed finds its
 //! fault again often, not always.
 
+mod archive;
 mod attack;
 mod evidence;
 mod leftovers;
@@ -30,9 +32,10 @@ use tokio::time::Instant;
 
 use crate::console::{remark, say};
 use crate::stack::{self, Lock, Profile, State};
+use archive::Archivers;
 use attack::Attack;
 use evidence::{Demand, Evidence};
-use members::Members;
+use members::{Kind, Members};
 use plan::Abilities;
 use proxy::Proxy;
 use report::{Outcome, Report};
@@ -57,18 +60,24 @@ pub(crate) struct Args {
     /// How many ingestors share the work
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=16), value_name = "K")]
     members: u16,
+    /// How many archivers share the topic, their object store attacked too; 0 leaves the archive out
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=16), value_name = "N")]
+    archivers: u16,
     /// Events a second
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "EVENTS")]
     rate: u64,
     /// The least number of rebalances for the run to count
     #[arg(long, default_value_t = 10, value_name = "N")]
     rebalances: u64,
-    /// How many seconds the ingestors may take to catch up afterwards
+    /// How many seconds the services may take to catch up afterwards
     #[arg(long, default_value_t = 300, value_name = "S")]
     settle: u64,
     /// Attack this build of the ingestor instead of a fresh one
     #[arg(long, value_name = "FILE")]
     ingestor: Option<PathBuf>,
+    /// Attack this build of the archiver instead of a fresh one
+    #[arg(long, value_name = "FILE")]
+    archiver: Option<PathBuf>,
     /// Also write the report as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -122,15 +131,24 @@ pub(crate) async fn run(profile: &Profile, args: &Args) -> anyhow::Result<()> {
     );
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let program = match &args.ingestor {
-        Some(program) => program.clone(),
-        None => stack::service_binary(&profile.root, "ingestor")?,
+    let build = |given: &Option<PathBuf>, service| match given {
+        Some(program) => Ok(program.clone()),
+        None => stack::service_binary(&profile.root, service),
     };
+    let programs = Programs {
+        ingestor: build(&args.ingestor, "ingestor")?,
+        archiver: match args.archivers {
+            0 => None,
+            _ => Some(build(&args.archiver, archive::NAME)?),
+        },
+    };
+    let with_store = programs.archiver.is_some().then(|| profile.with_s3());
+    let profile = with_store.as_ref().unwrap_or(profile);
     let lock = Lock::take(profile).await?;
     take_down(profile, true, &lock).await?;
     leftovers::sweep(profile).await?;
     let outcome = tokio::select! {
-        outcome = tell(profile, args, program, &lock) => outcome,
+        outcome = tell(profile, args, &programs, &lock) => outcome,
         _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted")),
         _ = terminate.recv() => Err(anyhow::anyhow!("terminated")),
     };
@@ -146,6 +164,12 @@ pub(crate) async fn run(profile: &Profile, args: &Args) -> anyhow::Result<()> {
     outcome
 }
 
+/// The services under attack.
+struct Programs {
+    ingestor: PathBuf,
+    archiver: Option<PathBuf>,
+}
+
 /// Ends everything of the stack and unmounts its disk.
 async fn take_down(profile: &Profile, wipe: bool, lock: &Lock) -> anyhow::Result<()> {
     // Stopped ones would not hear a polite signal, and whether they end in order matters to nobody now.
@@ -156,8 +180,13 @@ async fn take_down(profile: &Profile, wipe: bool, lock: &Lock) -> anyhow::Result
     Ok(())
 }
 
-async fn tell(profile: &Profile, args: &Args, program: PathBuf, lock: &Lock) -> anyhow::Result<()> {
-    let report = attack(profile, args, program, lock).await?;
+async fn tell(
+    profile: &Profile,
+    args: &Args,
+    programs: &Programs,
+    lock: &Lock,
+) -> anyhow::Result<()> {
+    let report = attack(profile, args, programs, lock).await?;
     for line in report.lines() {
         say(line);
     }
@@ -175,7 +204,7 @@ async fn tell(profile: &Profile, args: &Args, program: PathBuf, lock: &Lock) -> 
 async fn attack(
     profile: &Profile,
     args: &Args,
-    program: PathBuf,
+    programs: &Programs,
     lock: &Lock,
 ) -> anyhow::Result<Report> {
     let servers = Servers::start(profile, lock, args.disk_mib()).await?;
@@ -189,10 +218,18 @@ async fn attack(
     let abilities = Abilities {
         disk: servers.has_disk(),
     };
-    let plan = plan::draw(args.seed, args.length(), abilities);
+    let (archivers, plan) = match &programs.archiver {
+        Some(program) => (
+            Some(Archivers::prepare(profile, program.clone()).await?),
+            plan::draw_with_archivers(args.seed, args.length(), abilities),
+        ),
+        None => (None, plan::draw(args.seed, args.length(), abilities)),
+    };
+    let ingestors = Kind::ingestors(programs.ingestor.clone(), &endpoints, proxied.into());
     let mut attack = Attack {
         servers: &servers,
-        members: Members::new(profile, program, proxied.into()),
+        members: Members::new(profile, ingestors),
+        archivers,
         proxy: &proxy,
         sampler: &sampler,
         usual: usize::from(args.members),
@@ -204,6 +241,9 @@ async fn attack(
     for _ in 0..args.members {
         attack.start_member()?;
     }
+    for _ in 0..args.archivers {
+        attack.start_archiver()?;
+    }
     let simulation = Simulation::begin(profile, args.seed, args.rate, args.length())?;
     attack.run(&plan, args.length()).await?;
     attack.relent().await?;
@@ -213,12 +253,27 @@ async fn attack(
     if let Err(error) = simulation.end().await {
         faults.push(format!("{error:#}"));
     }
-    let verdict = tools::verify(profile, Duration::from_secs(args.settle)).await?;
-    attack.tell("the judge has spoken".to_owned());
+    let patience = Duration::from_secs(args.settle);
+    let verdict = tools::verify(profile, patience).await?;
+    attack.tell("the judge of the database has spoken".to_owned());
     faults.extend(verdict.differences);
+    let mut archive = None;
+    if let (Some(mut archivers), Some(program)) = (attack.archivers.take(), &programs.archiver) {
+        let compared = archive::judge(profile, program, &mut archivers.members, patience).await?;
+        attack.tell("the judge of the archive has spoken".to_owned());
+        let logs = members::logs(profile, archive::NAME)?;
+        let evidence = archive::Evidence::gather(&logs, archivers.blows, archivers.proxy.faults())?;
+        faults.extend(compared.faults.iter().cloned());
+        faults.extend(evidence.stops.iter().chain(&evidence.panics).cloned());
+        archive = Some(archive::Told {
+            archivers: args.archivers,
+            evidence,
+            compared,
+        });
+    }
     let (timeline, actions, deserters) = (attack.timeline, attack.counts, attack.deserters);
     let testimony = sampler.finish().await?;
-    let evidence = Evidence::gather(&members::logs(profile)?, proxy.losses())?;
+    let evidence = Evidence::gather(&members::logs(profile, "ingestor")?, proxy.losses())?;
     faults.extend(testimony.breaches.iter().cloned());
     faults.extend(evidence.stops.iter().chain(&evidence.panics).cloned());
     faults.extend(
@@ -229,7 +284,8 @@ async fn attack(
     let demand = Demand {
         rebalances: args.rebalances,
     };
-    let missing = evidence.missing(demand);
+    let mut missing = evidence.missing(demand);
+    missing.extend(archive.iter().flat_map(|told| told.evidence.missing()));
     Ok(Report {
         seed: args.seed,
         minutes: args.minutes,
@@ -241,6 +297,7 @@ async fn attack(
         actions,
         losses: proxy.losses(),
         evidence,
+        archive,
         demand,
         missing,
         not_attacked: match servers.has_disk() {

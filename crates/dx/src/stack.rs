@@ -40,7 +40,7 @@ pub(crate) use postgres_binaries::{
     describe as describe_postgres, oldest_major as oldest_postgres,
 };
 pub(crate) use process::{Process, Signal, detached, on_path};
-pub(crate) use profile::{Endpoints, Profile, Servers};
+pub(crate) use profile::{Endpoints, Profile, S3, Servers};
 pub(crate) use python::{readers, version as python_version};
 pub(crate) use service::{Args as RunArgs, ask_archiver, run};
 pub(crate) use state::{Lock, State};

@@ -34,6 +34,7 @@ use anyhow::{Context, bail};
 
 use crate::console::say;
 use crate::stack::Endpoints;
+pub(crate) use log::Log;
 
 /// What to compare and how to tell it.
 #[derive(Debug, clap::Args)]

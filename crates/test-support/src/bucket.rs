@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use object_store::RetryConfig;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 use object_store::signer::Signer;
@@ -82,8 +83,18 @@ impl TestBucket {
     /// When the client cannot be made.
     #[must_use]
     pub fn client(&self) -> AmazonS3 {
+        self.client_at(&self.endpoint, RetryConfig::default())
+    }
+
+    /// A client that asks the server at another address, such as a proxy's.
+    ///
+    /// # Panics
+    /// When the client cannot be made.
+    #[must_use]
+    pub fn client_at(&self, endpoint: &str, retry: RetryConfig) -> AmazonS3 {
         AmazonS3Builder::new()
-            .with_endpoint(&self.endpoint)
+            .with_endpoint(endpoint)
+            .with_retry(retry)
             .with_allow_http(true)
             .with_bucket_name(&self.name)
             .with_region(REGION)

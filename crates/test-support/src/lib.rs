@@ -1,4 +1,4 @@
-//! Databases, topics and buckets of their own for tests, on real servers.
+//! Databases, topics and buckets of their own for tests, on real servers; and a proxy that breaks a store on order.
 //!
 //! `cargo dx test` starts the servers and says where they are; a test that is run without it panics and says so. Everything made
 //! here has a name of its own, so tests run side by side, and is removed when its value is dropped, also by a panic.
@@ -21,11 +21,13 @@
 mod bucket;
 mod database;
 mod python;
+mod store_proxy;
 mod topic;
 
 pub use bucket::TestBucket;
 pub use database::TestDatabase;
 pub use python::python;
+pub use store_proxy::{Refusal, StoreFaults, StoreProxy};
 pub use topic::TestTopic;
 
 /// A variable that `cargo dx test` sets.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::archive::{Archivers, Blow};
 use super::members::Members;
 use super::plan::{Action, Planned};
 use super::proxy::Proxy;
@@ -17,7 +18,8 @@ use super::servers::Servers;
 use crate::console::remark;
 
 const TICK: Duration = Duration::from_millis(100);
-/// How long nothing passes around the moment that a member is stopped: longer than a batch waits to be closed.
+/// How long nothing passes around the moment that a member is stopped, or the store's connections cut: longer than a batch waits
+/// to be closed.
 const HELD_BEFORE_FREEZE: Duration = Duration::from_millis(1_000);
 
 /// Something that was done, in milliseconds since the stream began.
@@ -31,6 +33,8 @@ pub(super) struct Event {
 pub(super) struct Attack<'a> {
     pub(super) servers: &'a Servers<'a>,
     pub(super) members: Members<'a>,
+    /// The archivers, where there are any.
+    pub(super) archivers: Option<Archivers<'a>>,
     pub(super) proxy: &'a Proxy,
     pub(super) sampler: &'a Sampler,
     /// How many members the run was asked for.
@@ -56,14 +60,19 @@ impl Attack<'_> {
         self.until(self.began + length).await
     }
 
-    /// Ends all that still works against the ingestors.
+    /// Ends all that still works against the services.
     ///
     /// # Errors
     /// The disk can't be freed.
     pub(super) async fn relent(&mut self) -> anyhow::Result<()> {
         self.proxy.clear();
         self.servers.free_disk()?;
-        if let Some(until) = self.members.frozen_until() {
+        let mut frozen_until = self.members.frozen_until();
+        if let Some(archivers) = &self.archivers {
+            archivers.proxy.clear();
+            frozen_until = frozen_until.max(archivers.members.frozen_until());
+        }
+        if let Some(until) = frozen_until {
             self.until(until + TICK).await?;
         }
         self.tell("the attack is over".to_owned());
@@ -82,11 +91,42 @@ impl Attack<'_> {
                 self.deserters.push(name);
                 self.start_member()?;
             }
+            self.look_after_archivers(now)?;
             if now >= at {
                 return Ok(());
             }
             tokio::time::sleep_until((now + TICK).min(at)).await;
         }
+    }
+
+    /// Continues stopped archivers and replaces those that ended by themselves.
+    fn look_after_archivers(&mut self, now: Instant) -> anyhow::Result<()> {
+        let Some(archivers) = &mut self.archivers else {
+            return Ok(());
+        };
+        let (woken, gone) = (archivers.members.thaw(now), archivers.members.deserters());
+        archivers.blows.woken += woken.len() as u64;
+        for name in woken {
+            self.tell(format!("{name} goes on"));
+        }
+        for name in gone {
+            self.tell(format!("{name} has ended by itself"));
+            self.deserters.push(name);
+            self.start_archiver()?;
+        }
+        Ok(())
+    }
+
+    /// Starts one more archiver, where there are any.
+    ///
+    /// # Errors
+    /// It can't be started.
+    pub(super) fn start_archiver(&mut self) -> anyhow::Result<()> {
+        if let Some(archivers) = &mut self.archivers {
+            let name = archivers.members.add()?;
+            self.tell(format!("{name} starts"));
+        }
+        Ok(())
     }
 
     /// Starts one more member.
@@ -139,6 +179,51 @@ impl Attack<'_> {
                 self.servers.put_back().await?;
                 self.sampler.look_afresh().await;
             }
+            Action::Archive(blow) => self.strike_archivers(blow).await?,
+        }
+        Ok(())
+    }
+
+    async fn strike_archivers(&mut self, blow: Blow) -> anyhow::Result<()> {
+        let Some(archivers) = &mut self.archivers else {
+            return Ok(());
+        };
+        let (members, proxy) = (&mut archivers.members, &archivers.proxy);
+        match blow {
+            Blow::Kill { pick } => {
+                if let Some(name) = members.kill(pick) {
+                    archivers.blows.killed += 1;
+                    self.tell(format!("{name} is killed"));
+                }
+                self.start_archiver()?;
+            }
+            Blow::Replace { pick } => {
+                if let Some(name) = members.remove(pick) {
+                    self.tell(format!("{name} is told to leave"));
+                }
+                self.start_archiver()?;
+            }
+            Blow::Freeze { pick, time } => {
+                // As with members: what it has sent is on its way when it falls asleep.
+                proxy.stall(HELD_BEFORE_FREEZE);
+                self.until(Instant::now() + HELD_BEFORE_FREEZE / 2).await?;
+                let archivers = self.archivers.as_mut();
+                if let Some(name) = archivers.and_then(|found| found.members.freeze(pick, time)) {
+                    self.tell(format!("{name} is stopped"));
+                }
+            }
+            Blow::Cut => {
+                // In the middle of something: answers of an S3 server on the same machine are quick.
+                proxy.stall(HELD_BEFORE_FREEZE);
+                self.until(Instant::now() + HELD_BEFORE_FREEZE / 2).await?;
+                if let Some(archivers) = &self.archivers {
+                    archivers.proxy.cut();
+                }
+            }
+            Blow::Stall { time } => proxy.stall(time),
+            Blow::Refuse { refusal, time } => proxy.refuse(refusal, time),
+            Blow::Slow { each, time } => proxy.slow(each, time),
+            Blow::LoseAnswers { count } => proxy.lose_answers(count),
         }
         Ok(())
     }

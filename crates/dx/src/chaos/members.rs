@@ -1,7 +1,7 @@
-//! The ingestors under attack: started, killed, stopped and continued, told to leave.
+//! The services under attack, those of a kind as a group: started, killed, stopped and continued, told to leave.
 //!
-//! Each has a name that is never used again, so that its log holds its own life only. They reach PostgreSQL through the proxy and
-//! are noted in the stack's state, so that `down` ends them whatever happens to the attacker.
+//! Each has a name that is never used again, so that its log holds its own life only. They reach what can be broken through proxies
+//! and are noted in the stack's state, so that `down` ends them whatever happens to the attacker.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::stack::{self, Process, Profile, Signal, State};
+use crate::stack::{self, Endpoints, Process, Profile, Signal, State};
 
 /// How long a member may be silent before the broker gives its partitions to others.
 pub(super) const SESSION_TIMEOUT_MS: u64 = 6_000;
@@ -21,22 +21,56 @@ struct Member {
     frozen_until: Option<Instant>,
 }
 
-/// The group of ingestors.
+/// What a group is made of.
+pub(super) struct Kind {
+    /// What names begin with: the service's own.
+    pub(super) name: &'static str,
+    pub(super) program: PathBuf,
+    /// The variable that says where it tells of its health.
+    pub(super) listen: &'static str,
+    /// How it is configured: the same for all.
+    pub(super) environment: Vec<(&'static str, String)>,
+    /// What differs from one to the next, by number.
+    pub(super) own: fn(usize) -> Vec<(&'static str, String)>,
+}
+
+impl Kind {
+    /// Ingestors that reach the database by this URL.
+    pub(super) fn ingestors(program: PathBuf, endpoints: &Endpoints, database: String) -> Self {
+        let environment = vec![
+            ("INGESTOR__KAFKA__BROKERS", endpoints.kafka.clone()),
+            ("INGESTOR__KAFKA__TOPIC", endpoints.topic.clone()),
+            (
+                "INGESTOR__KAFKA__SESSION_TIMEOUT_MS",
+                SESSION_TIMEOUT_MS.to_string(),
+            ),
+            ("INGESTOR__DATABASE__URL", database),
+            ("INGESTOR__TELEMETRY__LOG_FORMAT", "json".to_owned()),
+            ("INGESTOR__TELEMETRY__LOG_FILTER", "info".to_owned()),
+        ];
+        Self {
+            name: "ingestor",
+            program,
+            listen: "INGESTOR__HEALTH__LISTEN",
+            environment,
+            own: |_number| Vec::new(),
+        }
+    }
+}
+
+/// A group of services of one kind.
 pub(super) struct Members<'a> {
     profile: &'a Profile,
-    program: PathBuf,
-    /// A URL of the history that leads through the proxy.
-    database: String,
+    kind: Kind,
     living: Vec<Member>,
     started: usize,
 }
 
 impl<'a> Members<'a> {
-    pub(super) fn new(profile: &'a Profile, program: PathBuf, database: String) -> Self {
+    pub(super) fn new(profile: &'a Profile, kind: Kind) -> Self {
         Self {
             profile,
-            program,
-            database,
+            kind,
             living: Vec::new(),
             started: 0,
         }
@@ -51,23 +85,20 @@ impl<'a> Members<'a> {
     /// # Errors
     /// It can't be started.
     pub(super) fn add(&mut self) -> anyhow::Result<String> {
-        let endpoints = self.profile.endpoints()?;
         self.started += 1;
-        let name = format!("ingestor-{}", self.started);
+        let name = format!("{}-{}", self.kind.name, self.started);
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut command = stack::detached(&self.program);
+        let mut command = stack::detached(&self.kind.program);
         command
             .arg("run")
-            .env("INGESTOR__KAFKA__BROKERS", &endpoints.kafka)
-            .env("INGESTOR__KAFKA__TOPIC", &endpoints.topic)
-            .env(
-                "INGESTOR__KAFKA__SESSION_TIMEOUT_MS",
-                SESSION_TIMEOUT_MS.to_string(),
+            .envs(
+                self.kind
+                    .environment
+                    .iter()
+                    .map(|(name, value)| (name, value)),
             )
-            .env("INGESTOR__DATABASE__URL", &self.database)
-            .env("INGESTOR__HEALTH__LISTEN", format!("127.0.0.1:{port}"))
-            .env("INGESTOR__TELEMETRY__LOG_FORMAT", "json")
-            .env("INGESTOR__TELEMETRY__LOG_FILTER", "info")
+            .envs((self.kind.own)(self.started))
+            .env(self.kind.listen, format!("127.0.0.1:{port}"))
             .env_remove("RUST_LOG");
         let log = self.profile.logs_dir().join(format!("{name}.log"));
         let process = self.profile.start(command, &log)?;
@@ -78,6 +109,23 @@ impl<'a> Members<'a> {
             frozen_until: None,
         });
         Ok(name)
+    }
+
+    /// Tells all to leave and waits until they have; says the names of those that did not by themselves.
+    ///
+    /// # Errors
+    /// One can't be ended.
+    pub(super) async fn dismiss(&mut self, patience: Duration) -> anyhow::Result<Vec<String>> {
+        for member in &self.living {
+            member.process.signal(Signal::TERM);
+        }
+        let mut stubborn = Vec::new();
+        for member in std::mem::take(&mut self.living) {
+            if !member.process.end(Signal::TERM, patience).await? {
+                stubborn.push(member.name);
+            }
+        }
+        Ok(stubborn)
     }
 
     /// Kills one as a power cut would and says its name.
@@ -155,16 +203,16 @@ impl<'a> Members<'a> {
     }
 }
 
-/// The logs of every member there ever was.
+/// The logs of every service of a kind that there ever was.
 ///
 /// # Errors
 /// The folder can't be read.
-pub(super) fn logs(profile: &Profile) -> anyhow::Result<Vec<PathBuf>> {
-    let mut logs = Vec::new();
+pub(super) fn logs(profile: &Profile, kind: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let (mut logs, start) = (Vec::new(), format!("{kind}-"));
     for entry in std::fs::read_dir(profile.logs_dir())? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str());
-        if name.is_some_and(|name| name.starts_with("ingestor-")) {
+        if name.is_some_and(|name| name.starts_with(&start)) {
             logs.push(path);
         }
     }

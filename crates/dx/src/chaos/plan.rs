@@ -11,6 +11,8 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::archive::{self, Blow};
+
 /// How a server is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
@@ -49,6 +51,8 @@ pub(super) enum Action {
     TakeCopy,
     /// The database is put back to the last copy.
     PutBack,
+    /// A blow against the archivers or their store, from the schedule of its own.
+    Archive(Blow),
 }
 
 impl Action {
@@ -70,6 +74,7 @@ impl Action {
             Self::FillDisk { .. } => "disk_filled",
             Self::TakeCopy => "copy_taken",
             Self::PutBack => "database_put_back",
+            Self::Archive(blow) => blow.kind(),
         }
     }
 
@@ -99,6 +104,7 @@ impl fmt::Display for Action {
             Self::LoseReplies { count } | Self::LoseCommits { count } => {
                 write!(f, "{name}: the next {count}")
             }
+            Self::Archive(blow) => blow.fmt(f),
             _ => f.write_str(&name),
         }
     }
@@ -190,6 +196,22 @@ pub(super) fn draw(seed: u64, length: Duration, abilities: Abilities) -> Vec<Pla
     }
 }
 
+/// The schedule of a run with archivers: their blows among the others. One that is due while another is still being struck follows it.
+pub(super) fn draw_with_archivers(
+    seed: u64,
+    length: Duration,
+    abilities: Abilities,
+) -> Vec<Planned> {
+    let mut planned = draw(seed, length, abilities);
+    let blows = archive::draw(seed, length);
+    planned.extend(blows.into_iter().map(|(at, blow)| Planned {
+        at,
+        action: Action::Archive(blow),
+    }));
+    planned.sort_by_key(|planned| planned.at);
+    planned
+}
+
 fn shuffled(random: &mut ChaCha8Rng, essential_first: bool) -> VecDeque<Card> {
     let (mut first, mut rest) = (ESSENTIAL.to_vec(), OTHERS.to_vec());
     if !essential_first {
@@ -241,7 +263,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::time::Duration;
 
-    use super::{Abilities, Action, draw};
+    use super::{Abilities, Action, draw, draw_with_archivers};
 
     const DISK: Abilities = Abilities { disk: true };
 
@@ -289,6 +311,17 @@ mod tests {
                 assert!(planned.action != Action::PutBack || copied, "seed {seed}");
             }
         }
+    }
+
+    #[test]
+    fn archivers_add_blows_and_change_none_of_the_others() {
+        let length = Duration::from_secs(120);
+        let mut with = draw_with_archivers(7, length, DISK);
+        assert!(with.is_sorted_by_key(|planned| planned.at));
+        let all = with.len();
+        with.retain(|planned| !matches!(planned.action, Action::Archive(_)));
+        assert_eq!(with, draw(7, length, DISK));
+        assert!(all > with.len() + 10);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::archive::Told;
 use super::attack::Event;
 use super::evidence::{Demand, Evidence};
 use super::proxy::Losses;
@@ -37,6 +38,8 @@ pub(super) struct Report {
     pub(super) actions: BTreeMap<&'static str, u64>,
     pub(super) losses: Losses,
     pub(super) evidence: Evidence,
+    /// What became of the archivers, where there were any.
+    pub(super) archive: Option<Told>,
     pub(super) demand: Demand,
     /// What of the demand was not met.
     pub(super) missing: Vec<String>,
@@ -65,7 +68,6 @@ impl Report {
             "chaos --seed {} --minutes {} --members {}: {:.0} s of attack, {:.0} s to settle",
             self.seed, self.minutes, self.members, self.attacked_s, self.settled_s
         )];
-        let row = |name: &str, count: u64| format!("  {name:<34} {count:>12}");
         lines.push("done".to_owned());
         lines.extend(self.actions.iter().map(|(kind, count)| row(kind, *count)));
         lines.push("what it did to the ingestors".to_owned());
@@ -84,6 +86,7 @@ impl Report {
             ("records replayed", evidence.replayed_records),
         ];
         lines.extend(seen.map(|(name, count)| row(name, count)));
+        lines.extend(self.archive.iter().flat_map(archive_lines));
         lines.push("what was looked at".to_owned());
         let compared = |name: &str| self.compared[name].as_u64().unwrap_or_default();
         let looked = [
@@ -97,6 +100,16 @@ impl Report {
             ("live games verified", compared("live_games")),
         ];
         lines.extend(looked.map(|(name, count)| row(name, count)));
+        if let Some(archive) = &self.archive {
+            let compared = &archive.compared;
+            let looked = [
+                ("links of the archive", compared.links),
+                ("files of the archive", compared.files),
+                ("archived records compared", compared.records),
+                ("orphan files swept at last", compared.swept_at_last),
+            ];
+            lines.extend(looked.map(|(name, count)| row(name, count)));
+        }
         lines.extend(
             self.not_attacked
                 .iter()
@@ -114,6 +127,31 @@ impl Report {
         );
         lines
     }
+}
+
+fn row(name: &str, count: u64) -> String {
+    format!("  {name:<34} {count:>12}")
+}
+
+fn archive_lines(told: &Told) -> Vec<String> {
+    let evidence = &told.evidence;
+    let seen = [
+        ("archivers killed", evidence.killed),
+        ("archivers that woke up as zombies", evidence.woken),
+        ("batches fenced", evidence.fenced),
+        ("claims", evidence.claims),
+        ("requests refused", evidence.refused),
+        ("creates whose answer was lost", evidence.answers_lost),
+        ("  found to stand already", evidence.own_links_found),
+        ("requests slowed down", evidence.slowed),
+        ("requests held back", evidence.stalled),
+        ("connections to the store cut", evidence.cut),
+        ("requests tried again", evidence.tried_again),
+        ("orphan files swept by owners", evidence.swept),
+    ];
+    let head = format!("what it did to {} archivers", told.archivers);
+    let rows = seen.map(|(name, count)| row(name, count));
+    std::iter::once(head).chain(rows).collect()
 }
 
 #[cfg(test)]

@@ -15,16 +15,16 @@ const MAX_HELD: usize = 64;
 const MAX_GAME_MS: i64 = 400 * 86_400_000;
 
 /// A record's headers in record order, with their values.
-pub(super) type Headers = Vec<(String, Option<Vec<u8>>)>;
+pub(crate) type Headers = Vec<(String, Option<Vec<u8>>)>;
 
 /// A record of the log.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Record<'a> {
-    pub(super) offset: i64,
-    pub(super) key: Option<&'a [u8]>,
-    pub(super) value: Option<&'a [u8]>,
+pub(crate) struct Record<'a> {
+    pub(crate) offset: i64,
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
     /// The record's own timestamp, in milliseconds since 1970; it decides nothing.
-    pub(super) timestamp_ms: Option<i64>,
+    pub(crate) timestamp_ms: Option<i64>,
 }
 
 /// A record that was set aside.

@@ -18,7 +18,7 @@ use super::fold::{Headers, Record};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One topic of one Kafka.
-pub(super) struct Log {
+pub(crate) struct Log {
     consumer: BaseConsumer,
     kafka: String,
     topic: String,
@@ -33,7 +33,7 @@ pub(super) struct Watermarks {
 
 impl Log {
     /// Connects lazily: the first question finds out whether anybody answers.
-    pub(super) fn open(kafka: &str, topic: &str) -> anyhow::Result<Self> {
+    pub(crate) fn open(kafka: &str, topic: &str) -> anyhow::Result<Self> {
         let consumer = ClientConfig::new()
             .set("bootstrap.servers", kafka)
             // Needed by the client for assigning partitions by hand; nothing joins it and nothing is committed to it.
@@ -89,7 +89,7 @@ impl Log {
     ///
     /// # Errors
     /// When the log cannot be read, or goes silent for half a minute.
-    pub(super) fn read(
+    pub(crate) fn read(
         &self,
         partition: i32,
         from: i64,

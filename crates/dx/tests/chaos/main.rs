@@ -1,4 +1,5 @@
-//! A short attack on a stack of its own: a zombie, lost replies, a kill -9, and whatever else the seed has in its first half minute.
+//! A short attack on a stack of its own: a zombie, lost replies, a kill -9, of ingestors and of archivers, and whatever else the seed
+//! has in its first half minute.
 //!
 //! It is alone in its test binary, so that nothing else runs beside it: what it proves depends on timing.
 
@@ -9,9 +10,9 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// The ingestor of this build, which stands beside the command under test.
-fn ingestor() -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_BIN_EXE_dx")).with_file_name("ingestor");
+/// A service of this build, which stands beside the command under test.
+fn service(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_BIN_EXE_dx")).with_file_name(name);
     assert!(
         path.exists(),
         "{} is not built: run through `cargo dx test`",
@@ -29,7 +30,9 @@ fn attack(seed: &str, json: &Path) -> Output {
         .args(["chaos", "--seed", seed, "--minutes", "0.4"])
         .args(["--members", "2", "--rate", "3000", "--rebalances", "2"])
         .arg("--ingestor")
-        .arg(ingestor())
+        .arg(service("ingestor"))
+        .arg("--archiver")
+        .arg(service("archiver"))
         .arg("--json")
         .arg(json);
     for name in [
@@ -71,11 +74,15 @@ fn a_short_attack_proves_that_it_attacked_and_breaks_nothing() {
         "/evidence/fenced_commits",
         "/evidence/unknown_commit_outcomes",
         "/evidence/replays",
+        "/archive/evidence/killed",
+        "/archive/evidence/woken",
+        "/archive/compared/links",
     ] {
         assert!(count(proof) >= 1, "{proof}: {told}");
     }
     assert!(count("/compared/records") > 30_000, "{told}");
     assert!(count("/compared/finished_games") > 100, "{told}");
+    assert!(count("/archive/compared/records") >= count("/compared/records"));
     assert!(count("/sampler/looks") > 50, "{told}");
     assert!(count("/sampler/games_seen_again") > 100, "{told}");
 }

@@ -1,11 +1,13 @@
 //! The databases and topics that other tests get, on the real servers of `cargo dx test`.
 
+use std::time::{Duration, Instant};
+
 use futures::future::join_all;
 use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutMode, PutOptions};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use test_support::{TestBucket, TestDatabase, TestTopic};
+use test_support::{Refusal, StoreProxy, TestBucket, TestDatabase, TestTopic};
 use tokio_postgres::{Client, NoTls};
 
 async fn connect(url: &str) -> Result<Client, tokio_postgres::Error> {
@@ -82,7 +84,6 @@ async fn each_test_gets_an_empty_bucket_in_which_a_key_is_created_once() {
     let key = Path::from("a/b");
     let create = || PutOptions::from(PutMode::Create);
     let client = bucket.client();
-    use object_store::ObjectStore;
     client
         .put_opts(&key, "first".into(), create())
         .await
@@ -99,6 +100,74 @@ async fn each_test_gets_an_empty_bucket_in_which_a_key_is_created_once() {
         matches!(elsewhere, Err(object_store::Error::NotFound { .. })),
         "{elsewhere:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_breaks_a_store_on_order_and_passes_everything_on_between() {
+    let bucket = TestBucket::create().await;
+    let proxy = StoreProxy::listen(bucket.endpoint()).await.unwrap();
+    let no_second_try = RetryConfig {
+        max_retries: 0,
+        ..RetryConfig::default()
+    };
+    let client = bucket.client_at(&proxy.endpoint(), no_second_try);
+    let big = vec![7; 3 << 20];
+    client
+        .put(&Path::from("big"), big.clone().into())
+        .await
+        .unwrap();
+    assert_eq!(client.head(&Path::from("big")).await.unwrap().size, 3 << 20);
+    let read = client.get(&Path::from("big")).await.unwrap();
+    assert_eq!(read.bytes().await.unwrap(), big);
+    assert_eq!(proxy.faults().total(), 0);
+
+    proxy.refuse_next(Refusal::SlowDown, 1);
+    assert!(client.head(&Path::from("big")).await.is_err());
+    client.head(&Path::from("big")).await.unwrap();
+    proxy.refuse(Refusal::AccessDenied, Duration::from_secs(60));
+    let denied = client.get(&Path::from("big")).await;
+    assert!(
+        matches!(denied, Err(object_store::Error::PermissionDenied { .. })),
+        "{denied:?}"
+    );
+    proxy.clear();
+
+    // One answer that never comes, one that says 503: both objects are there.
+    proxy.lose_answers(2);
+    let create = async |key: &str| {
+        let options = PutOptions::from(PutMode::Create);
+        client.put_opts(&Path::from(key), "x".into(), options).await
+    };
+    for key in ["a", "b"] {
+        assert!(create(key).await.is_err());
+        bucket.client().head(&Path::from(key)).await.unwrap();
+        let again = create(key).await;
+        assert!(
+            matches!(again, Err(object_store::Error::AlreadyExists { .. })),
+            "{again:?}"
+        );
+    }
+
+    proxy.stall(Duration::from_millis(300));
+    let began = Instant::now();
+    client.head(&Path::from("a")).await.unwrap();
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    proxy.stall(Duration::from_secs(60));
+    let cut = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        proxy.cut();
+    };
+    let key = Path::from("a");
+    let (asked, ()) = tokio::join!(client.head(&key), cut);
+    assert!(asked.is_err());
+    let faults = proxy.faults();
+    let counts = (
+        faults.refused,
+        faults.answers_lost,
+        faults.stalled,
+        faults.cut,
+    );
+    assert_eq!(counts, (2, 2, 1, 1));
 }
 
 #[test]
