@@ -39,8 +39,8 @@ pub struct RawRecord<'a> {
     pub key: Option<&'a [u8]>,
     /// The value.
     pub value: Option<&'a [u8]>,
-    /// The headers, in their order.
-    pub headers: &'a [(&'a str, &'a [u8])],
+    /// The headers, in their order. A value may be null.
+    pub headers: &'a [(&'a str, Option<&'a [u8]>)],
 }
 
 /// Publishes game events. See the crate's documentation for its promises.
@@ -127,11 +127,12 @@ impl GamePublisher {
     ) -> Result<Pending, PublishError> {
         let encoded = events::encode(event)?;
         let trace = traceparent.map(|trace| (events::headers::TRACEPARENT, trace.as_bytes()));
-        let headers: Vec<(&str, &[u8])> = encoded
+        let headers: Vec<(&str, Option<&[u8]>)> = encoded
             .headers
             .iter()
             .map(|(name, value)| (*name, value.as_bytes()))
             .chain(trace)
+            .map(|(name, value)| (name, Some(value)))
             .collect();
         self.send_raw(RawRecord {
             key: Some(encoded.key.as_bytes()),
@@ -164,10 +165,7 @@ impl GamePublisher {
                     .headers
                     .iter()
                     .fold(headers, |headers, (key, value)| {
-                        headers.insert(Header {
-                            key,
-                            value: Some(*value),
-                        })
+                        headers.insert(Header { key, value: *value })
                     }),
             );
         }

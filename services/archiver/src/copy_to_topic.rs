@@ -2,7 +2,7 @@
 //! records behind others would be judged against them, and a game's order would be another.
 
 use anyhow::{Context as _, bail};
-use archive::{ArchiveStore, LogReader, NoTail, ReadLimits, Record, RecordBuffer, Stretch};
+use archive::{ArchiveStore, LogReader, NoTail, ReadLimits, RecordBuffer, Stretch};
 use publisher::{GamePublisher, Pending, PublisherConfig, RawRecord};
 use stream::TopicProbe;
 
@@ -30,12 +30,12 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<()> {
     let mut target = PublisherConfig::new(&config.kafka.brokers, &args.to);
     target.properties.clone_from(&config.kafka.properties);
     let publisher = GamePublisher::connect(target).await?;
-    let (mut records, mut unkept) = (0_u64, 0_u64);
+    let mut records = 0_u64;
     for chain in chains {
         let mut reader = LogReader::new(chain, NoTail, 0, ReadLimits::default());
         while let Some(stretch) = reader.next().await? {
             if let Stretch::Records(block) = stretch {
-                unkept += publish(&publisher, &block).await?;
+                publish(&publisher, &block).await?;
                 records += block.len() as u64;
             }
         }
@@ -44,9 +44,6 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<()> {
         "copied {records} records to {}; each key's in their order, with new offsets and timestamps",
         args.to
     );
-    if unkept > 0 {
-        println!("{unkept} headers without a value have an empty one there");
-    }
     Ok(())
 }
 
@@ -70,12 +67,11 @@ async fn require_empty(config: &Config, topic: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Publishes a block in order and waits for it. How many headers could not be kept as they are.
-async fn publish(publisher: &GamePublisher, block: &RecordBuffer) -> anyhow::Result<u64> {
-    let mut unkept = 0;
+/// Publishes a block in order and waits for it.
+async fn publish(publisher: &GamePublisher, block: &RecordBuffer) -> anyhow::Result<()> {
     let mut pending: Vec<Pending> = Vec::with_capacity(block.len().min(IN_FLIGHT));
     for record in block.records() {
-        let headers = headers(&record, &mut unkept);
+        let headers: Vec<(&str, Option<&[u8]>)> = record.headers.clone().collect();
         let raw = RawRecord {
             key: record.key,
             value: record.value,
@@ -91,15 +87,5 @@ async fn publish(publisher: &GamePublisher, block: &RecordBuffer) -> anyhow::Res
     for sent in pending {
         sent.await?;
     }
-    Ok(unkept)
-}
-
-fn headers<'a>(record: &Record<'a>, unkept: &mut u64) -> Vec<(&'a str, &'a [u8])> {
-    let pairs = record.headers.clone();
-    pairs
-        .map(|(name, value)| {
-            *unkept += u64::from(value.is_none());
-            (name, value.unwrap_or_default())
-        })
-        .collect()
+    Ok(())
 }

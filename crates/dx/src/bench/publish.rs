@@ -262,7 +262,7 @@ impl Publisher {
             |all, (key, value)| {
                 all.insert(Header {
                     key,
-                    value: Some(*value),
+                    value: *value,
                 })
             },
         );

@@ -43,7 +43,11 @@ impl Ledger {
             } else {
                 b"us"
             };
-            let headers = [("region", region)];
+            let headers = [
+                ("region", Some(region)),
+                ("empty", Some(&b""[..])),
+                ("null", None),
+            ];
             let record = RawRecord {
                 key: Some(game.as_bytes()),
                 value: Some(value.as_bytes()),

@@ -63,7 +63,10 @@ impl Record {
     }
 
     /// The headers, as the publisher wants them.
-    pub(crate) fn headers<'a>(&'a self, room: &'a mut HeaderRoom) -> Vec<(&'static str, &'a [u8])> {
+    pub(crate) fn headers<'a>(
+        &'a self,
+        room: &'a mut HeaderRoom,
+    ) -> Vec<(&'static str, Option<&'a [u8]>)> {
         let Some(about) = &self.about else {
             return Vec::new();
         };
@@ -72,10 +75,10 @@ impl Record {
         room.id
             .extend_from_slice(about.event_id.hyphenated().encode_lower(&mut id).as_bytes());
         vec![
-            (headers::EVENT_TYPE, about.event_type.as_bytes()),
-            (headers::EVENT_ID, &room.id),
-            (headers::SCHEMA_VERSION, b"1"),
-            (headers::REGION, about.region.as_bytes()),
+            (headers::EVENT_TYPE, Some(about.event_type.as_bytes())),
+            (headers::EVENT_ID, Some(&room.id)),
+            (headers::SCHEMA_VERSION, Some(b"1")),
+            (headers::REGION, Some(about.region.as_bytes())),
         ]
     }
 }

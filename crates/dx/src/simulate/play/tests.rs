@@ -262,7 +262,7 @@ mod truth {
             let wanted: Vec<_> = wanted
                 .headers
                 .iter()
-                .map(|(k, v)| (*k, v.as_bytes()))
+                .map(|(k, v)| (*k, Some(v.as_bytes())))
                 .collect();
             assert_eq!(headers, wanted);
         }
