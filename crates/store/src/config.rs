@@ -50,7 +50,7 @@ pub struct DatabaseConfig {
 }
 
 /// How many connections to keep.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PoolConfig {
     /// The most connections open at a time.

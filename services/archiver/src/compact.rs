@@ -16,8 +16,9 @@ use archive::chain::Link;
 use archive::compaction::{Compacted, CompactedHead, Compaction, Compactions, VERSION};
 use archive::{ArchiveError, ArchiveStore, Chain, ChainId, TopicName};
 use chrono::Utc;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+use crate::jobs::Rounds;
 
 pub use config::CompactConfig;
 pub(crate) use plan::day_of;
@@ -37,29 +38,24 @@ pub struct Done {
 }
 
 /// Runs the job until shutdown. What fails is told and tried again.
-pub async fn run(
+pub(crate) async fn run(
     config: CompactConfig,
     topics: Vec<TopicName>,
     store: ArchiveStore,
-    shutdown: CancellationToken,
+    mut rounds: Rounds,
 ) {
-    let mut ticks = tokio::time::interval(config.every);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        for topic in &topics {
-            let outcome = tokio::select! {
-                () = shutdown.cancelled() => return,
-                outcome = pass(&config, &store, topic, Utc::now()) => outcome,
-            };
-            if let Err(error) = outcome {
-                crate::jobs::failed("compact");
-                tracing::warn!(%error, %topic, "compaction is not done; trying again later");
-            }
-        }
+    while rounds.next().await {
+        rounds
+            .pass(async {
+                // One topic's damage does not keep the others'.
+                let mut failed = Ok(());
+                for topic in &topics {
+                    let done = pass(&config, &store, topic, Utc::now()).await;
+                    failed = failed.and(done.map(drop));
+                }
+                Ok(failed?)
+            })
+            .await;
     }
 }
 

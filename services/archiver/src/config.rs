@@ -9,7 +9,7 @@ use std::sync::Arc;
 use archive::{FileFormat, Region, StoreSettings, TopicName};
 use serde::Deserialize;
 use service::config::{self, ConfigFaults};
-use store::DatabaseConfig;
+use store::{DatabaseConfig, PoolConfig};
 use stream::{ConsumerConfig, GroupProtocol};
 use telemetry::TelemetryConfig;
 
@@ -230,13 +230,27 @@ impl Config {
         faults.extend(config::in_section("summaries", self.summaries.faults()));
         faults.extend(config::in_section("retention", self.retention.faults()));
         faults.extend(config::in_section("compact", self.compact.faults()));
-        if let Some(database) = &self.database {
-            faults.extend(config::in_section("database", database.faults()));
-        } else if self.summaries.enabled || self.retention.enabled {
-            let problem = "is needed by the jobs summaries and retention";
-            faults.push(("database.url".to_owned(), problem.to_owned()));
-        }
+        faults.extend(self.database_faults());
         faults.extend(config::in_section("telemetry", self.telemetry.faults()));
+        faults
+    }
+    fn database_faults(&self) -> Vec<(String, String)> {
+        let Some(database) = &self.database else {
+            let for_months = self.retention.enabled
+                && (self.retention.hot_months > 0 || self.retention.raw_days == 0);
+            let problem = "is needed by the jobs summaries and retention; only expiry (retention.raw_days) does without";
+            let fault = ("database.url".to_owned(), problem.to_owned());
+            return (self.summaries.enabled || for_months)
+                .then_some(fault)
+                .into_iter()
+                .collect();
+        };
+        let mut faults = config::in_section("database", database.faults());
+        if database.pool != PoolConfig::default() {
+            let problem =
+                "is not used: each job of the archiver has a session of its own; leave it out";
+            faults.push(("database.pool".to_owned(), problem.to_owned()));
+        }
         faults
     }
 }
@@ -261,6 +275,27 @@ mod tests {
                 Config::load(None).unwrap(),
             );
             assert_eq!(format!("{shown:?}"), format!("{defaults:?}"));
+            Ok(())
+        });
+    }
+
+    #[test]
+    #[expect(clippy::result_large_err, reason = "the jail's own error type")]
+    fn expiry_alone_needs_no_database_and_a_pool_is_refused() {
+        Jail::expect_with(|jail| {
+            jail.set_env("ARCHIVER__STORE__URL", "file:///var/lib/game-history");
+            jail.set_env("ARCHIVER__RETENTION__ENABLED", "true");
+            let faults = Config::load(None).unwrap_err().to_string();
+            assert!(faults.contains("DATABASE__URL"), "{faults}");
+            jail.set_env("ARCHIVER__RETENTION__RAW_DAYS", "30");
+            Config::load(None).unwrap();
+            jail.set_env("ARCHIVER__RETENTION__HOT_MONTHS", "3");
+            assert!(Config::load(None).is_err());
+            jail.set_env("ARCHIVER__DATABASE__URL", "postgres://u@h/d");
+            Config::load(None).unwrap();
+            jail.set_env("ARCHIVER__DATABASE__POOL__MAX_SIZE", "99");
+            let faults = Config::load(None).unwrap_err().to_string();
+            assert!(faults.contains("DATABASE__POOL"), "{faults}");
             Ok(())
         });
     }

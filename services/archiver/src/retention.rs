@@ -16,8 +16,8 @@ use archive::{ArchiveStore, TopicName};
 use chrono::{DateTime, Utc};
 use store::partitions::{self, Month};
 use store::{DatabaseConfig, connect, retention};
-use tokio_util::sync::CancellationToken;
 
+use crate::jobs::{Rounds, require_schema};
 use crate::summaries::{SummariesConfig, SummaryError, patient, summarise_month, try_lock};
 
 pub use config::RetentionConfig;
@@ -25,56 +25,43 @@ pub use month::{RetentionError, Unproven};
 pub use raw::expire;
 
 /// Lets go of raw records of old days until shutdown, where the configuration says so. Needs no database.
-pub async fn run_raw(
+pub(crate) async fn run_raw(
     config: RetentionConfig,
     topics: Vec<TopicName>,
     store: ArchiveStore,
-    shutdown: CancellationToken,
+    mut rounds: Rounds,
 ) {
-    let mut ticks = tokio::time::interval(config.every);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        for topic in &topics {
-            let outcome = tokio::select! {
-                () = shutdown.cancelled() => return,
-                outcome = expire(&store, topic, config.raw_days, Utc::now()) => outcome,
-            };
-            if let Err(error) = outcome {
-                crate::jobs::failed("retention");
-                tracing::warn!(%error, %topic, "old records are not let go; trying again later");
-            }
-        }
+    while rounds.next().await {
+        rounds
+            .pass(async {
+                // One topic's damage does not keep the others'.
+                let mut failed = Ok(());
+                for topic in &topics {
+                    let expired = expire(&store, topic, config.raw_days, Utc::now()).await;
+                    failed = failed.and(expired.map(drop));
+                }
+                Ok(failed?)
+            })
+            .await;
     }
 }
 
 /// Runs the job until shutdown. What fails is told and tried again.
-pub async fn run(
+pub(crate) async fn run(
     config: RetentionConfig,
     summing_up: SummariesConfig,
     database: DatabaseConfig,
     store: ArchiveStore,
-    shutdown: CancellationToken,
+    mut rounds: Rounds,
 ) {
     let summaries = Summaries::new(store);
-    let mut ticks = tokio::time::interval(config.every);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        let outcome = tokio::select! {
-            () = shutdown.cancelled() => return,
-            outcome = pass(&config, &summing_up, &database, &summaries) => outcome,
-        };
-        if let Err(error) = outcome {
-            crate::jobs::failed("retention");
-            tracing::warn!(%error, "retention is not done; trying again later");
-        }
+    while rounds.next().await {
+        rounds
+            .pass(async {
+                require_schema(&database).await?;
+                Ok(pass(&config, &summing_up, &database, &summaries).await?)
+            })
+            .await;
     }
 }
 

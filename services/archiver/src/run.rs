@@ -33,7 +33,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let listener = tokio::spawn(listener);
     let store = ArchiveStore::open(&config.store)?;
     if usable(&store, &health, &shutdown).await? {
-        let mut others = jobs::spawn(&config, &store, &shutdown)?;
+        let mut others = jobs::spawn(&config, &store, &health, &shutdown)?;
         if config.raw.enabled {
             raw::run(raw_job(&config, store)?, &health, &shutdown).await?;
         } else {

@@ -19,7 +19,8 @@ use std::time::Duration;
 use archive::ArchiveStore;
 use archive::summaries::Summaries;
 use store::{DatabaseConfig, connect};
-use tokio_util::sync::CancellationToken;
+
+use crate::jobs::{Rounds, require_schema};
 
 pub use config::SummariesConfig;
 pub use error::SummaryError;
@@ -30,31 +31,21 @@ pub(crate) use pass::{summarise_month, try_lock};
 pub(crate) use rows::{compare_games, compare_player_rows};
 
 /// Runs the job until shutdown. What fails is told and tried again.
-pub async fn run(
+pub(crate) async fn run(
     config: SummariesConfig,
     database: DatabaseConfig,
     store: ArchiveStore,
-    shutdown: CancellationToken,
+    mut rounds: Rounds,
 ) {
-    let mut pass = Pass::new(config.clone(), Summaries::new(store));
-    let mut ticks = tokio::time::interval(config.every);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        let outcome = tokio::select! {
-            // A day that is cut short counts for nothing; the next start writes it.
-            () = shutdown.cancelled() => return,
-            outcome = once(&mut pass, &database) => outcome,
-        };
-        match outcome {
-            Ok(done) => done.tell(),
-            Err(error) => {
-                crate::jobs::failed("summaries");
-                tracing::warn!(%error, "the summaries are not up to date; trying again later");
-            }
+    let mut pass = Pass::new(config, Summaries::new(store));
+    while rounds.next().await {
+        // A day that is cut short counts for nothing; the next start writes it.
+        let done = rounds.pass(async {
+            require_schema(&database).await?;
+            Ok(once(&mut pass, &database).await?)
+        });
+        if let Some(done) = done.await {
+            done.tell();
         }
     }
 }
