@@ -37,7 +37,7 @@ pub struct PublisherConfig {
     pub properties: BTreeMap<String, String>,
 }
 
-/// How batches are compressed. LZ4 is missing because the client is built without it.
+/// How batches are compressed. `docs/PERFORMANCE.md` has what each costs whoever reads them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compression {
     /// Not at all.
@@ -46,17 +46,25 @@ pub enum Compression {
     Gzip,
     /// Snappy.
     Snappy,
+    /// LZ4: larger than Zstandard, and cheaper to pack and to read.
+    Lz4,
     /// Zstandard.
     #[default]
     Zstd,
 }
 
 impl Compression {
-    fn as_str(self) -> &'static str {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::None, Self::Gzip, Self::Snappy, Self::Lz4, Self::Zstd];
+
+    /// Its name in Kafka.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Gzip => "gzip",
             Self::Snappy => "snappy",
+            Self::Lz4 => "lz4",
             Self::Zstd => "zstd",
         }
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use chrono::Utc;
+use publisher::Compression;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -30,6 +31,8 @@ const PLAYERS: usize = 20_000;
 const BEFORE_NOW_MS: i64 = 3 * 3_600 * 1_000;
 /// How often a stream at a rate looks at the clock.
 const TICK: Duration = Duration::from_millis(2);
+/// How records are packed: as they were where the aims come from.
+pub(super) const CODEC: Compression = Compression::Lz4;
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is played.
@@ -233,8 +236,7 @@ impl Publisher {
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("partitioner", "murmur2_random")
-            .set("compression.codec", "zstd")
-            .set("compression.level", "1")
+            .set("compression.codec", CODEC.as_str())
             .set("linger.ms", "20")
             .set("queue.buffering.max.messages", "500000")
             .create_with_context(Tell(Arc::clone(&deliveries)))?;

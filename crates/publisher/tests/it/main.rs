@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::EventTime;
 use events::wire::{EndDetails, GameAborted, MoveMade};
 use events::{Event, EventId, Payload};
-use publisher::{GamePublisher, PublishError, PublisherConfig, RawRecord};
+use publisher::{Compression, GamePublisher, PublishError, PublisherConfig, RawRecord};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::mocking::MockCluster;
@@ -272,4 +272,29 @@ async fn shutdown_delivers_what_nobody_waited_for() {
     }
     publisher.shutdown(Duration::from_secs(10)).await.unwrap();
     assert_eq!(read(&cluster.bootstrap_servers(), 100).len(), 100);
+}
+
+#[tokio::test]
+async fn every_compression_is_packed_by_one_client_and_unpacked_by_another() {
+    let cluster = cluster();
+    for compression in Compression::ALL {
+        let publisher = GamePublisher::connect(PublisherConfig {
+            compression,
+            ..PublisherConfig::new(cluster.bootstrap_servers(), TOPIC)
+        })
+        .await
+        .unwrap();
+        let name = compression.as_str();
+        // Together: a batch of one would grow by packing, and be sent as it is.
+        for ply in 1..=50 {
+            drop(publisher.send(&a_move(name, ply), None).await.unwrap());
+        }
+        publisher.shutdown(Duration::from_secs(20)).await.unwrap();
+    }
+    let records = read(&cluster.bootstrap_servers(), 50 * Compression::ALL.len());
+    for compression in Compression::ALL {
+        let key = compression.as_str().as_bytes();
+        let of_it = records.iter().filter(|record| record.key() == Some(key));
+        assert_eq!(of_it.count(), 50, "{compression:?}");
+    }
 }
