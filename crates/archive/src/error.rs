@@ -41,6 +41,14 @@ pub enum ArchiveError {
         /// The object.
         key: String,
     },
+    /// A file was moved aside because it is not what its link says.
+    #[error("{key} is in quarantine: {detail}")]
+    Quarantined {
+        /// Where it stood.
+        key: String,
+        /// Why, by whom, and when.
+        detail: String,
+    },
     /// An object does not hold what it should.
     #[error("{key} is damaged: {detail}")]
     Damaged {
@@ -121,6 +129,7 @@ impl ArchiveError {
             Self::Open { .. }
             | Self::NoPutIfAbsent { .. }
             | Self::Missing { .. }
+            | Self::Quarantined { .. }
             | Self::Damaged { .. }
             | Self::TooLarge { .. }
             | Self::Name { .. }
@@ -149,7 +158,10 @@ impl ArchiveError {
     pub fn is_damage(&self) -> bool {
         matches!(
             self,
-            Self::Missing { .. } | Self::Damaged { .. } | Self::TooLarge { .. }
+            Self::Missing { .. }
+                | Self::Quarantined { .. }
+                | Self::Damaged { .. }
+                | Self::TooLarge { .. }
         )
     }
 }

@@ -148,17 +148,15 @@ impl Expiries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::StoreSettings;
     use crate::keys::{TopicId, TopicName};
 
     fn expiries(folder: &tempfile::TempDir) -> Expiries {
-        let url = format!("file://{}", folder.path().display());
         let chain = ChainId {
             topic: TopicName::parse("game-events").unwrap(),
             topic_id: TopicId::parse("id").unwrap(),
             partition: 3,
         };
-        Expiries::new(ArchiveStore::open(&StoreSettings::at(url)).unwrap(), chain)
+        Expiries::new(crate::testing::store_or(folder), chain)
     }
 
     #[tokio::test]

@@ -21,10 +21,13 @@ pub mod files;
 pub mod keys;
 pub mod log;
 pub mod manifest;
+pub mod quarantine;
 pub mod record;
 pub mod settings;
 pub mod store;
 pub mod summaries;
+#[cfg(test)]
+mod testing;
 pub mod verify;
 
 pub use chain::{Appended, Chain, Head, Link};

@@ -280,6 +280,15 @@ impl ArchiveStore {
             .boxed()
     }
 
+    /// Copies an object to another name, within the store: its bytes pass no memory of ours.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Missing`] or [`ArchiveError::Store`].
+    pub async fn copy(&self, from: &ObjectKey, to: &ObjectKey) -> Result<()> {
+        let copied = self.objects.copy(&path(from), &path(to)).await;
+        copied.map_err(ArchiveError::store("copying", from))
+    }
+
     /// Removes an object. One that is gone already is no error.
     ///
     /// # Errors

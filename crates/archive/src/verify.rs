@@ -16,6 +16,7 @@ use crate::files::ReadLimits;
 use crate::keys::{ObjectKey, manifest_seq};
 use crate::log::ManifestReader;
 use crate::manifest::{FileEntry, Gap, Manifest, Sha256};
+use crate::quarantine::explain;
 use crate::{ArchiveError, Result};
 
 use kept::Kept;
@@ -239,6 +240,7 @@ async fn verify_files(
             }
             Err(error) if error.is_damage() => {
                 sound = false;
+                let error = explain(chain.store(), &file.key, error).await;
                 report.fault(&file.key, blame(&error));
             }
             Err(error) => return Err(error),
@@ -298,6 +300,7 @@ async fn verify_bytes(chain: &Chain, file: &FileEntry) -> Result<Option<String>>
 fn blame(error: &ArchiveError) -> String {
     match error {
         ArchiveError::Missing { .. } => "it is missing".to_owned(),
+        ArchiveError::Quarantined { detail, .. } => format!("it is in quarantine: {detail}"),
         ArchiveError::Damaged { detail, .. } => detail.clone(),
         error => error.to_string(),
     }

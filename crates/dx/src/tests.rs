@@ -39,6 +39,8 @@ pub(crate) async fn run(profile: &Profile, args: &Args) -> anyhow::Result<()> {
     let mut command = cargo_test(profile, args);
     if args.quick {
         command.args(["--lib", "--bins"]).args(&args.args);
+        // For the one that runs others a second time, over a server.
+        command.env("GAME_HISTORY_TEST_QUICK", "1");
         return uninterrupted(to_its_end(command, "tests failed", |_| Ok(()))).await;
     }
     // Built before the servers start, so that a mistake shows early and they do not idle.

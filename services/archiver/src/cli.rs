@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
-use crate::{accept_gap, cat, copy_to_topic, ls, run, sweep, verify};
+use crate::{accept_gap, cat, copy_to_topic, ls, quarantine, run, sweep, verify};
 
 /// Puts every record of Kafka's topics into object storage, each once, provably.
 ///
@@ -36,6 +36,8 @@ enum Command {
     CopyToTopic(copy_to_topic::Args),
     /// Go on behind offsets that Kafka has removed before they were archived; they are lost, and that is recorded
     AcceptGap(accept_gap::Args),
+    /// Move a damaged or hostile file out of everybody's way; nothing is passed over in silence by that
+    Quarantine(quarantine::Args),
     /// Remove files of attempts that never came to count, from a whole topic
     Sweep(sweep::Args),
     /// Read the configuration, name every fault, and exit
@@ -70,6 +72,7 @@ async fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Ls(args) => ls::run(&config, args).await,
         Command::CopyToTopic(args) => Box::pin(copy_to_topic::run(&config, args)).await,
         Command::AcceptGap(args) => accept_gap::run(&config, args).await,
+        Command::Quarantine(args) => quarantine::run(&config, args).await,
         Command::Sweep(args) => sweep::run(&config, args).await,
         Command::CheckConfig => {
             println!("the configuration is sound\n{}", service::redacted(&config));

@@ -21,6 +21,7 @@ pub mod kafka_tail;
 pub mod log;
 mod ls;
 pub mod metrics;
+mod quarantine;
 pub mod raw;
 pub mod retention;
 pub mod run;

@@ -1,10 +1,9 @@
-//! Compactions one after the other, in a local directory.
+//! Compactions one after the other, in a local directory or a bucket.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::*;
-use crate::StoreSettings;
 use crate::keys::{FileFormat, LogMark, RawFileName, RawFolder, Region, TopicId, TopicName};
 
 fn a_chain() -> ChainId {
@@ -17,8 +16,7 @@ fn a_chain() -> ChainId {
 
 fn compactions() -> (Compactions, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let url = format!("file://{}", folder.path().display());
-    let store = ArchiveStore::open(&StoreSettings::at(url)).unwrap();
+    let store = crate::testing::store_or(&folder);
     (Compactions::new(store, a_chain()), folder)
 }
 
@@ -169,14 +167,16 @@ async fn that_inputs_are_removed_is_noted_beside_the_compaction() {
 
 #[tokio::test]
 async fn a_file_with_other_bytes_is_named() {
-    let (compactions, folder) = compactions();
+    let (compactions, _folder) = compactions();
     let file = file(100, 110);
-    let path = folder.path().join(file.key.as_str());
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(&path, b"abc").unwrap();
+    let put = async |bytes: &'static [u8]| {
+        let bytes = Bytes::from_static(bytes);
+        compactions.store.put(&file.key, bytes).await.unwrap();
+    };
+    put(b"abc").await;
     check_digest(&compactions.store, &file).await.unwrap();
     for bytes in [&b"abd"[..], b"abcd"] {
-        std::fs::write(&path, bytes).unwrap();
+        put(bytes).await;
         let error = check_digest(&compactions.store, &file).await.unwrap_err();
         assert!(error.to_string().contains(file.key.as_str()), "{error}");
     }

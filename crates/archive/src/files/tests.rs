@@ -107,6 +107,7 @@ struct Stored {
 }
 
 async fn stored(bytes: Bytes, format: FileFormat) -> Stored {
+    // Whatever the store: these are about bytes.
     let store = ArchiveStore::over(Arc::new(InMemory::new()), "memory:");
     let (key, size) = (key(format), bytes.len() as u64);
     store.put(&key, bytes).await.unwrap();

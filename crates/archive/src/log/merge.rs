@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 
 use crate::files::{FileReader, ReadLimits};
 use crate::manifest::{FileEntry, Manifest};
+use crate::quarantine::explain;
 use crate::record::RecordBuffer;
 use crate::store::ArchiveStore;
 use crate::{ArchiveError, Result};
@@ -148,8 +149,11 @@ impl ManifestReader {
             let Some(entry) = self.waiting.pop() else {
                 return Ok(());
             };
-            let mut file =
-                FileReader::open(&self.store, &entry.key, entry.bytes, self.limits).await?;
+            let opened = FileReader::open(&self.store, &entry.key, entry.bytes, self.limits);
+            let mut file = match opened.await {
+                Ok(file) => file,
+                Err(error) => return Err(explain(&self.store, &entry.key, error).await),
+            };
             let whole = self.from <= entry.min_offset;
             if !whole {
                 file.skip_below(self.from);

@@ -10,6 +10,7 @@ use crate::expiry::Expiries;
 use crate::files::{FileReader, ReadLimits};
 use crate::keys::RawFolder;
 use crate::manifest::FileEntry;
+use crate::quarantine::explain;
 use crate::record::{Record, RecordBuffer};
 use crate::{ArchiveError, Result};
 
@@ -110,7 +111,11 @@ async fn search_file(
     offsets: &Range<i64>,
     limits: ReadLimits,
 ) -> Result<(RecordBuffer, bool)> {
-    let mut file = FileReader::open(chain.store(), &entry.key, entry.bytes, limits).await?;
+    let opened = FileReader::open(chain.store(), &entry.key, entry.bytes, limits).await;
+    let mut file = match opened {
+        Ok(file) => file,
+        Err(error) => return Err(explain(chain.store(), &entry.key, error).await),
+    };
     file.skip_below(offsets.start);
     file.keep_key(key).await?;
     let (mut records, mut read) = (RecordBuffer::default(), false);

@@ -1,8 +1,5 @@
-//! Archives in memory for tests: a chain, and links with files of three regions.
+//! Archives for tests: a chain, and links with files of three regions.
 
-use std::sync::Arc;
-
-use object_store::memory::InMemory;
 use uuid::Uuid;
 
 use crate::chain::{Appended, Chain, Head};
@@ -10,7 +7,7 @@ use crate::files::{FileFormat, FileOptions, FileWriter};
 use crate::keys::{ChainId, LogMark, RawFileName, RawFolder, Region, TopicId, TopicName};
 use crate::manifest::{Gap, Manifest, VERSION};
 use crate::record::{Header, Record};
-use crate::store::ArchiveStore;
+use crate::testing;
 
 pub(crate) fn chain() -> Chain {
     let id = ChainId {
@@ -18,7 +15,7 @@ pub(crate) fn chain() -> Chain {
         topic_id: TopicId::parse("abc").unwrap(),
         partition: 3,
     };
-    Chain::new(ArchiveStore::over(Arc::new(InMemory::new()), "memory:"), id)
+    Chain::new(testing::store(), id)
 }
 
 pub(crate) fn record(offset: i64) -> (Vec<u8>, Vec<u8>) {
