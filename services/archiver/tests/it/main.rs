@@ -7,8 +7,10 @@
 
 mod chain;
 mod compact;
+mod dying;
 mod foreign_readers;
 mod history;
+mod interrupted;
 mod places;
 mod retention;
 mod summaries;

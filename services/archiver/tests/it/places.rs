@@ -28,18 +28,27 @@ impl Place {
             Self::Directory(folder) => {
                 StoreSettings::at(format!("file://{}", folder.path().display()))
             }
-            Self::Bucket(bucket) => StoreSettings {
-                endpoint: Some(bucket.endpoint().to_owned()),
-                region: Some(bucket.region().to_owned()),
-                access_key_id: Some(bucket.access_key().to_owned()),
-                secret_access_key: Some(bucket.secret_key().to_owned().into()),
-                allow_http: true,
-                ..StoreSettings::at(bucket.url())
-            },
+            Self::Bucket(bucket) => of_bucket(bucket),
         }
     }
 
     pub(crate) fn open(&self) -> ArchiveStore {
         ArchiveStore::open(&self.settings()).unwrap()
+    }
+
+    /// A bucket, opened past whatever proxy stands before it.
+    pub(crate) fn open_bucket(bucket: &TestBucket) -> ArchiveStore {
+        ArchiveStore::open(&of_bucket(bucket)).unwrap()
+    }
+}
+
+fn of_bucket(bucket: &TestBucket) -> StoreSettings {
+    StoreSettings {
+        endpoint: Some(bucket.endpoint().to_owned()),
+        region: Some(bucket.region().to_owned()),
+        access_key_id: Some(bucket.access_key().to_owned()),
+        secret_access_key: Some(bucket.secret_key().to_owned().into()),
+        allow_http: true,
+        ..StoreSettings::at(bucket.url())
     }
 }

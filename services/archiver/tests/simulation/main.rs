@@ -32,8 +32,10 @@ use std::time::Instant;
 use bucket::Mistake;
 use world::{Report, simulate};
 
-/// How many seeds a test run tries unless `SIMULATION_SEEDS` says otherwise.
-const SEEDS: u64 = 1_000;
+/// How many seeds a test run tries unless `SIMULATION_SEEDS` says otherwise: some 20 s of it.
+const SEEDS: u64 = 250;
+/// In how many seeds a mistake has to be found. The search ends with the first.
+const MISTAKE_SEEDS: u64 = 1_000;
 const REPEAT: &str = "cargo test -p archiver --test simulation the_archive_is -- --nocapture";
 
 fn number(variable: &str) -> Option<u64> {
@@ -108,7 +110,7 @@ fn the_archive_is_what_the_log_says_whatever_fails() {
         panic!("{}", explain(&report));
     }
     println!("{seeds} seeds in {:?}: {counts:#?}", began.elapsed());
-    if seeds >= 1_000 {
+    if seeds >= SEEDS {
         attacked(&counts);
     }
 }
@@ -149,7 +151,7 @@ fn the_same_seed_gives_the_same_run() {
 
 /// The simulator must see each of these mistakes, or it would not see them in the product. What it saw.
 fn find(mistake: Mistake) -> String {
-    let seeds = number("SIMULATION_SEEDS").unwrap_or(SEEDS);
+    let seeds = number("SIMULATION_SEEDS").unwrap_or(MISTAKE_SEEDS);
     let (failed, _) = search(0, seeds, Some(mistake));
     let report = failed.unwrap_or_else(|| panic!("{mistake:?} survives {seeds} seeds"));
     let failure = report.failure.unwrap_or_default();
