@@ -1,10 +1,13 @@
 //! The archiver's process, configured by its environment as a deployment does it.
 
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use test_support::{TestBucket, TestTopic};
+use test_support::{StoreProxy, TestBucket, TestTopic};
 
 /// How long anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,6 +20,8 @@ pub(crate) struct Setup {
     folder: tempfile::TempDir,
     /// Instead of the directory.
     bucket: Option<TestBucket>,
+    /// The way to the bucket, where it can be broken.
+    proxy: Option<StoreProxy>,
 }
 
 impl Setup {
@@ -27,6 +32,7 @@ impl Setup {
             format,
             folder,
             bucket: None,
+            proxy: None,
         }
     }
 
@@ -37,6 +43,19 @@ impl Setup {
             bucket,
             ..Self::new(partitions, format).await
         }
+    }
+
+    /// The same with a bucket whose way can be broken.
+    pub(crate) async fn in_bad_weather(partitions: i32, format: &'static str) -> Self {
+        let setup = Self::in_s3(partitions, format).await;
+        let endpoint = setup.bucket.as_ref().map(TestBucket::endpoint).unwrap();
+        let proxy = Some(StoreProxy::listen(endpoint).await.unwrap());
+        Self { proxy, ..setup }
+    }
+
+    /// The way to the bucket.
+    pub(crate) fn weather(&self) -> &StoreProxy {
+        self.proxy.as_ref().unwrap()
     }
 
     /// The archive's directory.
@@ -72,20 +91,42 @@ impl Setup {
                 .env("ARCHIVER__STORE__SECRET_ACCESS_KEY", bucket.secret_key())
                 .env("ARCHIVER__STORE__ALLOW_HTTP", "true");
         }
+        if let Some(proxy) = &self.proxy {
+            command
+                .env("ARCHIVER__STORE__ENDPOINT", proxy.endpoint())
+                .env("ARCHIVER__STORE__REQUEST_TIMEOUT", "2s")
+                .env("ARCHIVER__STORE__RETRY_TIMEOUT", "500ms");
+        }
         command
     }
 
     /// Starts an archiver. Each `group` is a group of its own, so that one that was killed holds no partitions back, and two may
     /// have the same partition at the same time.
     pub(crate) fn start(&self, group: &str) -> Archiver {
-        let log = std::fs::File::create(self.folder.path().join(format!("{group}.log"))).unwrap();
-        let child = self
-            .command(group)
-            .arg("run")
-            .stdout(log)
-            .stderr(Stdio::null())
+        let health = free_address();
+        let mut command = Command::new("sh");
+        // A file that grows beyond its limit is an error to it, not its end.
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" run"]);
+        let archiver = self.command(group);
+        command.arg(archiver.get_program());
+        let set = archiver.get_envs();
+        command.envs(set.filter_map(|(name, value)| Some((name, value?))));
+        let child = command
+            .env("ARCHIVER__HEALTH__LISTEN", health.to_string())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn();
-        Archiver(child.unwrap())
+        let mut child = child.unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        // Not into a file: that may have a limit.
+        let (mut lines, heard) = (child.stderr.take().unwrap(), Arc::clone(&log));
+        std::thread::spawn(move || {
+            let mut piece = [0; 4_096];
+            while let Ok(read @ 1..) = lines.read(&mut piece) {
+                heard.lock().unwrap().extend_from_slice(&piece[..read]);
+            }
+        });
+        Archiver { child, health, log }
     }
 
     /// Runs a command of the archiver.
@@ -97,19 +138,51 @@ impl Setup {
 
 /// A running archiver. Dropping it kills it.
 #[derive(Debug)]
-pub(crate) struct Archiver(Child);
+pub(crate) struct Archiver {
+    child: Child,
+    health: SocketAddr,
+    /// What it has said.
+    log: Arc<Mutex<Vec<u8>>>,
+}
 
 impl Archiver {
+    /// What it has said so far.
+    pub(crate) fn said(&self) -> String {
+        String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
+    }
+
+    /// Whether it says that it is ready, and everything that it says about it.
+    pub(crate) fn readiness(&self) -> (bool, String) {
+        let mut told = String::new();
+        let asked = TcpStream::connect(self.health).and_then(|mut stream| {
+            stream
+                .write_all(b"GET /health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+            stream.read_to_string(&mut told)
+        });
+        (asked.is_ok() && told.starts_with("HTTP/1.1 200"), told)
+    }
+
+    /// Lets none of its files grow beyond so many bytes; `None` lifts the limit.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let limit = rustix::process::Rlimit {
+            current: bytes,
+            maximum: None,
+        };
+        rustix::process::prlimit(Some(pid), rustix::process::Resource::Fsize, limit).unwrap();
+    }
+
     fn signal(&self, name: &str) {
         let sent = Command::new("kill")
-            .args([name, &self.0.id().to_string()])
+            .args([name, &self.child.id().to_string()])
             .status();
         assert!(sent.unwrap().success(), "{name}");
     }
 
     pub(crate) fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     pub(crate) fn stop(&self) {
@@ -125,7 +198,7 @@ impl Archiver {
         self.signal("-TERM");
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = self.0.try_wait().unwrap() {
+            if let Some(status) = self.child.try_wait().unwrap() {
                 assert!(status.success(), "{status}");
                 return;
             }
@@ -138,9 +211,17 @@ impl Archiver {
 impl Drop for Archiver {
     fn drop(&mut self) {
         // One that has ended already needs nothing.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
+}
+
+/// An address of this machine that nobody listens on.
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 /// The files below a folder, by their paths from it.

@@ -1,7 +1,6 @@
 //! The commands on a real archive, and a start that can't work.
 
-use serde_json::Value;
-use test_support::TestTopic;
+use serde_json::{Value, json};
 
 use crate::archiver::{Setup, wait_for};
 use crate::ledger::{Ledger, named};
@@ -94,13 +93,35 @@ async fn the_archive_is_verified_listed_and_printed_and_a_flipped_byte_is_named(
             faults.len() == 1 && faults[0].contains(victim.as_str()),
             "{said}"
         );
+
+        // Out of the way of those who glob for files, and named all the same.
+        let quarantine = |key: &str| {
+            let words = ["quarantine", "--key", key, "--reason", "a flipped byte"];
+            setup.run(&[&words[..], &["--by", "ann", "--yes"]].concat())
+        };
+        let whole = quarantine(&named(&setup.archive())[0]);
+        assert_eq!(whole.status.code(), Some(1));
+        assert!(text(&whole.stderr).contains("it stays"));
+        let moved = quarantine(victim);
+        assert!(moved.status.success(), "{}", text(&moved.stderr));
+        assert!(!file.exists() && setup.archive().join("quarantine").join(victim).exists());
+        for command in ["verify", "cat"] {
+            let told = setup.run(&[command, "--topic", &topic]);
+            let said = text(&told.stdout) + &text(&told.stderr);
+            assert_eq!(told.status.code(), Some(1), "{said}");
+            assert!(
+                said.contains(victim.as_str()) && said.contains("a flipped byte (ann"),
+                "{said}"
+            );
+        }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_is_filled_from_the_archive_once_and_never_on_top_of_records() {
     let (setup, ledger) = filled("parquet").await;
-    let target = TestTopic::create(2).await;
+    let other = Setup::new(2, "parquet").await;
+    let target = &other.topic;
     let arguments = [
         "copy-to-topic",
         "--topic",
@@ -111,6 +132,27 @@ async fn a_topic_is_filled_from_the_archive_once_and_never_on_top_of_records() {
     let copied = setup.run(&arguments);
     assert!(copied.status.success(), "{}", text(&copied.stderr));
     assert!(text(&copied.stdout).contains(&format!("copied {} records", ledger.records.len())));
+    // Archived again they are the same records: a header without a value has not got an empty one.
+    let records = |setup: &Setup| {
+        let printed = setup.run(&["cat", "--topic", setup.topic.name()]);
+        let mut lines: Vec<String> = text(&printed.stdout)
+            .lines()
+            .map(|line| {
+                let record: Value = serde_json::from_str(line).unwrap();
+                json!([record["key"], record["headers"], record["value"]]).to_string()
+            })
+            .collect();
+        lines.sort();
+        lines
+    };
+    let running = other.start("copied");
+    wait_for("the copy in the archive", || {
+        records(&other).len() == ledger.records.len()
+    });
+    running.shut_down();
+    let copies = records(&other);
+    assert_eq!(copies, records(&setup));
+    assert!(copies[0].contains("\"null\":null"), "{}", copies[0]);
     let again = setup.run(&arguments);
     assert_eq!(again.status.code(), Some(1));
     assert!(

@@ -10,3 +10,4 @@ mod archiver;
 mod commands;
 mod faults;
 mod ledger;
+mod weather;
