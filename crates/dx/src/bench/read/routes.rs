@@ -170,9 +170,11 @@ pub(super) async fn uncached(set: HotSet, address: SocketAddr) -> anyhow::Result
                 set.ordinary_player(b + u64::from(a == b))
             )
         }),
-        Route::new("stats_many", "statistics of 100,000 games", move |_| {
-            format!("/v1/players/{many}/stats")
-        })
+        Route::new(
+            "stats_many",
+            "statistics of the player with most games",
+            move |_| format!("/v1/players/{many}/stats"),
+        )
         .heavy(),
         Route::new(
             "stats_many_grouped",
@@ -180,17 +182,19 @@ pub(super) async fn uncached(set: HotSet, address: SocketAddr) -> anyhow::Result
             move |_| format!("/v1/players/{many}/stats?group_by=mode,role"),
         )
         .heavy(),
-        Route::new("summary_many", "a player with 100,000 games", move |_| {
+        Route::new("summary_many", "the player with most games", move |_| {
             format!("/v1/players/{many}")
         })
         .heavy(),
-        Route::new("opponents_many", "opponents in 100,000 games", move |_| {
-            format!("/v1/players/{many}/opponents")
-        })
+        Route::new(
+            "opponents_many",
+            "opponents of the player with most games",
+            move |_| format!("/v1/players/{many}/opponents"),
+        )
         .heavy(),
         Route::new(
             "vs_many",
-            "two players' games, 100,000 and 5,000",
+            "the player with most games against another",
             move |number| format!("/v1/players/{many}/vs/{}", set.strong_player(number)),
         )
         .heavy(),
