@@ -117,7 +117,9 @@ impl HealthState {
 
 /// Answers `/health/live`.
 pub async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(Liveness { status: "live" })
+    HttpResponse::Ok()
+        .insert_header(("cache-control", "no-store"))
+        .json(Liveness { status: "live" })
 }
 
 /// Answers `/health/ready`: 200 when every check is ready, else 503 with the same body.
@@ -135,6 +137,7 @@ pub async fn ready(health: web::Data<HealthState>) -> HttpResponse {
 /// Answers `/metrics`.
 pub async fn metrics() -> HttpResponse {
     HttpResponse::Ok()
+        .insert_header(("cache-control", "no-store"))
         .insert_header(("content-type", "text/plain; version=0.0.4; charset=utf-8"))
         .body(telemetry::render_metrics())
 }

@@ -23,6 +23,8 @@ use super::Problem;
 
 /// Header in which a request's id comes and goes.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Header in which a W3C trace comes and goes.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Paths longer than this are not repeated in a problem.
 const MAX_INSTANCE: usize = 512;
 
@@ -64,6 +66,8 @@ struct Observation {
     instance: Option<String>,
     started: Instant,
     span: Span,
+    /// The caller's trace.
+    traceparent: Option<String>,
 }
 
 /// Watches one request. Wrap it around the application: `App::new().wrap(from_fn(observe))`.
@@ -105,8 +109,10 @@ impl Observation {
             http.method = method,
             http.route = %route,
         );
-        let traceparent = request.headers().get("traceparent");
-        if let Some(traceparent) = traceparent.and_then(|value| value.to_str().ok()) {
+        let traceparent = request.headers().get(&TRACEPARENT);
+        let traceparent = traceparent.and_then(|value| value.to_str().ok());
+        let traceparent = traceparent.filter(|text| is_trace(text)).map(str::to_owned);
+        if let Some(traceparent) = &traceparent {
             telemetry::continue_trace(&span, traceparent);
         }
         let path = request.uri().path();
@@ -117,6 +123,7 @@ impl Observation {
             instance: (path.len() <= MAX_INSTANCE).then(|| path.to_owned()),
             started: Instant::now(),
             span,
+            traceparent,
         }
     }
 
@@ -158,6 +165,12 @@ impl Observation {
         if let Ok(value) = HeaderValue::from_str(&self.id.0) {
             headers.insert(X_REQUEST_ID, value);
         }
+        // This request's own span, or, where none is exported, the caller's again.
+        let own = telemetry::traceparent(&self.span);
+        let trace = own.or_else(|| self.traceparent.clone());
+        if let Some(Ok(value)) = trace.map(|trace| HeaderValue::from_str(&trace)) {
+            headers.insert(TRACEPARENT, value);
+        }
     }
 
     fn measure(self, status: StatusCode) {
@@ -183,6 +196,19 @@ fn problem_of<B>(response: &ServiceResponse<B>) -> Option<Problem> {
     let content_type = response.headers().get(header::CONTENT_TYPE);
     let says_itself = content_type.is_some_and(|value| value.as_bytes().ends_with(b"json"));
     (!says_itself).then(|| Problem::of_status(status, None))
+}
+
+/// Whether a text is a `traceparent` of version 00: `00-<trace>-<span>-<flags>` in lower-case hexadecimal digits, neither id zero.
+fn is_trace(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let hex = |part: &str| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let zero = |part: &str| part.bytes().all(|b| b == b'0');
+    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+    lengths == [2, 32, 16, 2]
+        && parts[0] == "00"
+        && parts.iter().all(|part| hex(part))
+        && !zero(parts[1])
+        && !zero(parts[2])
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
