@@ -25,7 +25,7 @@ pub use filter::{
     Place, PlayerPerspective, Scope, Span, TimeField,
 };
 pub use freshness::projection_lag_ms;
-pub use game::{Departed, FoundGame, LiveSnapshot, StoredGame, game};
+pub use game::{Departed, Edition, FoundGame, LiveSnapshot, StoredGame, edition, game};
 pub use opponents::{Opponent, OpponentPlace, opponents};
 pub use page::Found;
 pub use player_games::{PlayerGame, player_games};

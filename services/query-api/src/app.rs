@@ -2,15 +2,16 @@
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::middleware::from_fn;
-use actix_web::{App, Error, HttpResponse, web};
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::{App, Error, HttpResponse, Resource, Route, web};
 use service::http::{RequestLimits, observe, resource, unknown_route};
 use service::{HealthState, Problem, health};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::access::admit;
+use crate::conventions::{convey, plain};
 use crate::routes::openapi::Document;
-use crate::routes::{games, openapi, players};
+use crate::routes::{admin, games, openapi, players};
 use crate::state::AppState;
 
 /// What the application is built from, once a worker.
@@ -57,6 +58,9 @@ pub fn app(
         .app_data(web::Data::new(limits))
         .wrap(from_fn(admit))
         .wrap(from_fn(observe))
+        .wrap(from_fn(plain))
+        .wrap(Compress::default())
+        .wrap(from_fn(convey))
         .configure(mount)
         .default_service(web::to(unknown_route))
 }
@@ -65,6 +69,10 @@ fn mount(config: &mut web::ServiceConfig) {
     games(config);
     players(config);
     config
+        .service(post_resource(
+            "/v1/admin/cache/invalidate",
+            web::post().to(admin::cache::invalidate),
+        ))
         .service(resource(
             "/openapi.json",
             web::get().to(openapi::get),
@@ -97,13 +105,10 @@ fn games(config: &mut web::ServiceConfig) {
             web::get().to(games::export::export),
             web::head().to(games::export::export),
         ))
-        .service(
-            web::resource("/v1/games/batch")
-                .route(web::post().to(games::batch::post))
-                .default_service(web::to(|| async {
-                    Err::<HttpResponse, _>(Problem::method_not_allowed("POST"))
-                })),
-        )
+        .service(post_resource(
+            "/v1/games/batch",
+            web::post().to(games::batch::post),
+        ))
         .service(resource(
             "/v1/games/{id}",
             web::get().to(games::get::get),
@@ -114,6 +119,15 @@ fn games(config: &mut web::ServiceConfig) {
             web::get().to(games::moves::get),
             web::head().to(games::moves::get),
         ));
+}
+
+/// A resource that takes POST alone.
+fn post_resource(path: &str, post: Route) -> Resource {
+    web::resource(path)
+        .route(post)
+        .default_service(web::to(|| async {
+            Err::<HttpResponse, _>(Problem::method_not_allowed("POST"))
+        }))
 }
 
 fn players(config: &mut web::ServiceConfig) {

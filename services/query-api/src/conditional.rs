@@ -6,6 +6,7 @@ use actix_web::http::header::{
     self, EntityTag, Header as _, HeaderName, HttpDate, IfModifiedSince, IfNoneMatch, LastModified,
 };
 use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::Serialize;
 use service::Problem;
@@ -30,14 +31,14 @@ pub(crate) fn json(
     validity: &Validity,
 ) -> Result<HttpResponse, Problem> {
     let body = serde_json::to_vec(view).map_err(Problem::internal)?;
-    let digest = Sha256::digest(&body);
-    answer(
+    let digest = digest(&body);
+    Ok(ready(
         request,
         "application/json",
-        body,
-        digest.as_slice(),
+        body.into(),
+        &digest,
         validity,
-    )
+    ))
 }
 
 /// Like [`json`], but the tag is that of `basis`: the view without what changes at every look.
@@ -48,14 +49,14 @@ pub(crate) fn json_by(
     validity: &Validity,
 ) -> Result<HttpResponse, Problem> {
     let body = serde_json::to_vec(view).map_err(Problem::internal)?;
-    let digest = Sha256::digest(serde_json::to_vec(basis).map_err(Problem::internal)?);
-    answer(
+    let digest = digest(&serde_json::to_vec(basis).map_err(Problem::internal)?);
+    Ok(ready(
         request,
         "application/json",
-        body,
-        digest.as_slice(),
+        body.into(),
+        &digest,
         validity,
-    )
+    ))
 }
 
 /// Like [`json`], for a text of another media type.
@@ -64,25 +65,25 @@ pub(crate) fn text(
     media_type: &'static str,
     body: String,
     validity: &Validity,
-) -> Result<HttpResponse, Problem> {
-    let digest = Sha256::digest(body.as_bytes());
-    answer(
-        request,
-        media_type,
-        body.into_bytes(),
-        digest.as_slice(),
-        validity,
-    )
+) -> HttpResponse {
+    let digest = digest(body.as_bytes());
+    ready(request, media_type, body.into(), &digest, validity)
 }
 
-fn answer(
+/// The digest of an answer, as its tag has it.
+pub(crate) fn digest(body: &[u8]) -> String {
+    let digest = Sha256::digest(body);
+    digest[..12].iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Like [`json`], for an answer that is made already, with its digest.
+pub(crate) fn ready(
     request: &HttpRequest,
     media_type: &'static str,
-    body: Vec<u8>,
-    digest: &[u8],
+    body: Bytes,
+    digest: &str,
     validity: &Validity,
-) -> Result<HttpResponse, Problem> {
-    let digest: String = digest[..12].iter().map(|b| format!("{b:02x}")).collect();
+) -> HttpResponse {
     let tag = EntityTag::new_strong(format!("{}-{digest}", validity.version));
     let modified = validity.last_modified.map(whole_second);
     let known = is_known(request, &tag, modified);
@@ -99,10 +100,10 @@ fn answer(
     for (name, value) in &validity.headers {
         response.insert_header((name.clone(), value.as_str()));
     }
-    Ok(match known {
+    match known {
         true => response.finish(),
         false => response.content_type(media_type).body(body),
-    })
+    }
 }
 
 /// The time as HTTP writes it: without fractions, which a client could not send back.

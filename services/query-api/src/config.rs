@@ -1,6 +1,9 @@
 //! The settings of the API. Each concern that has more than a few has a file of its own.
 
 mod auth;
+mod cache;
+mod cors;
+mod limits;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -16,6 +19,9 @@ use telemetry::TelemetryConfig;
 use crate::cold::ArchiveConfig;
 
 pub use auth::{AuthConfig, JwksConfig};
+pub use cache::CacheConfig;
+pub use cors::CorsConfig;
+pub use limits::{ClientAddressConfig, LimitsConfig, RateConfig};
 
 /// The prefix of the environment's variables.
 pub const PREFIX: &str = "QUERY_API";
@@ -48,6 +54,15 @@ pub struct Config {
     /// Who may ask for what.
     #[serde(default)]
     pub auth: AuthConfig,
+    /// How much may be asked.
+    #[serde(default)]
+    pub limits: LimitsConfig,
+    /// How much of the history is kept in memory.
+    #[serde(default)]
+    pub cache: CacheConfig,
+    /// Which pages of other origins may read.
+    #[serde(default)]
+    pub cors: CorsConfig,
     /// Logs and traces.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
@@ -86,6 +101,9 @@ impl Config {
             faults.extend(in_section("archive", archive.faults(self.request_timeout)));
         }
         faults.extend(in_section("auth", self.auth.faults()));
+        faults.extend(in_section("limits", self.limits.faults()));
+        faults.extend(in_section("cache", self.cache.faults()));
+        faults.extend(in_section("cors", self.cors.faults()));
         let mut fault =
             |key: &str, problem: &str| faults.push((key.to_owned(), problem.to_owned()));
         if self.cursor.secret.expose_secret().len() < MIN_SECRET {

@@ -1,6 +1,7 @@
 //! Checked values out of paths, queries and headers. Nothing is guessed: what can't be read is a fault that names its parameter,
 //! and all faults of a request are told together.
 
+mod body;
 mod fields;
 mod filter;
 mod format;
@@ -11,6 +12,7 @@ mod params;
 mod path;
 mod time;
 
+pub(crate) use body::{ids, json_body};
 pub(crate) use fields::{Fields, fields};
 pub(crate) use filter::{feed_list, order, player_list, walk};
 pub(crate) use format::{ExportFormat, GameFormat, export_format, game_format, marks};

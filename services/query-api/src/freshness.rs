@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::header::HeaderName;
 use store::pool::PooledConnection;
-use store::read;
+use store::{Pool, read};
 
 /// How long an answer about the lag is good.
 const GOOD_FOR: Duration = Duration::from_secs(1);
@@ -30,9 +30,26 @@ impl Freshness {
         &self,
         connection: &mut PooledConnection<'_>,
     ) -> Vec<(HeaderName, String)> {
-        let lag_ms = self.lag_ms(connection).await;
-        let header = lag_ms.map(|lag| (X_PROJECTION_LAG_MS, lag.to_string()));
-        header.into_iter().collect()
+        told(self.lag_ms(connection).await)
+    }
+
+    /// The headers for an answer that needed no session: what is known, else asked by a session of its own. They are left out when there is
+    /// none to be had: the answer is worth more.
+    pub(crate) async fn headers_alone(&self, pool: &Pool) -> Vec<(HeaderName, String)> {
+        if let Some(lag_ms) = self.known() {
+            return told(lag_ms);
+        }
+        match pool.get().await {
+            Ok(mut connection) => self.headers(&mut connection).await,
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// The lag, where it was asked for lately.
+    fn known(&self) -> Option<Option<i64>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lately = known.asked_at.is_some_and(|at| at.elapsed() < GOOD_FOR);
+        lately.then_some(known.lag_ms)
     }
 
     async fn lag_ms(&self, connection: &mut PooledConnection<'_>) -> Option<i64> {
@@ -50,4 +67,9 @@ impl Freshness {
         known.lag_ms = lag_ms;
         lag_ms
     }
+}
+
+fn told(lag_ms: Option<i64>) -> Vec<(HeaderName, String)> {
+    let header = lag_ms.map(|lag| (X_PROJECTION_LAG_MS, lag.to_string()));
+    header.into_iter().collect()
 }

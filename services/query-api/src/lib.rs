@@ -3,7 +3,7 @@
 //! ```text
 //! cli ──► config ──► run: log, pool, monitor, server
 //!                            │
-//!        app: observe ──► admit ──► routes ──► extract (checked parameters) ──► store::read ──► views (JSON)
+//!        app: convey ──► observe ──► admit ──► routes ──► extract (checked parameters) ──► store::read ──► views (JSON)
 //!                            └─────► Problem (application/problem+json), whatever goes wrong
 //! ```
 //!
@@ -12,13 +12,17 @@
 
 pub mod access;
 pub mod app;
+pub mod cache;
 pub mod cli;
 pub mod cold;
 mod conditional;
 pub mod config;
+pub mod conventions;
 pub mod cursor;
 mod extract;
 pub mod freshness;
+pub mod limits;
+pub mod metrics;
 pub mod monitor;
 pub mod openapi;
 mod problem;

@@ -38,6 +38,7 @@ use crate::routes;
         routes::players::ratings::list,
         routes::players::opponents::list,
         routes::players::versus::get,
+        routes::admin::cache::invalidate,
         routes::health::live,
         routes::health::ready,
         routes::health::metrics,

@@ -24,6 +24,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let _telemetry = telemetry::init("query-api", &config.telemetry)?;
+    crate::metrics::describe();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         config = redacted(&config),
@@ -62,11 +63,18 @@ pub fn start(
     shutdown: &Shutdown,
 ) -> std::io::Result<actix_web::dev::Server> {
     let routes = app::Routes::new(state, health);
-    let mut server = HttpServer::new(move || app::app(&routes))
+    let workers = config.workers.unwrap_or_else(cores);
+    let limits = &config.limits;
+    let server = HttpServer::new(move || app::app(&routes))
+        .workers(workers)
+        .max_connections(limits.connections.div_ceil(workers))
+        .client_request_timeout(limits.head_timeout)
         .shutdown_timeout(config.shutdown_timeout.as_secs())
         .shutdown_signal(shutdown.token().cancelled_owned());
-    if let Some(workers) = config.workers {
-        server = server.workers(workers);
-    }
     Ok(server.listen(listener)?.run())
+}
+
+/// One worker a core, as far as the system tells.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
 }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod csv;
+mod forget;
 mod game;
 mod page;
 mod pgn;
@@ -18,6 +19,7 @@ use utoipa::ToSchema;
 
 pub(crate) use batch::{BatchBody, BatchItem, BatchItemStatus, BatchView};
 pub(crate) use csv::{CSV_HEADER, csv};
+pub(crate) use forget::{ForgetBody, ForgottenView};
 pub(crate) use game::{GameView, finished, in_progress};
 pub(crate) use page::{GamesPage, OpponentsPage, Page, PageInfo, PlayerGamesPage, RatingsPage};
 pub(crate) use pgn::pgn;

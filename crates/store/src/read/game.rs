@@ -61,6 +61,15 @@ pub struct StoredGame {
     pub written_at: DateTime<Utc>,
 }
 
+/// What tells two editions of a finished game apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edition {
+    /// When the game ended.
+    pub ended_at: DateTime<Utc>,
+    /// Counts its corrections, from 1.
+    pub revision: i32,
+}
+
 /// A live game as of its last snapshot.
 #[derive(Debug)]
 pub struct LiveSnapshot {
@@ -99,6 +108,24 @@ pub async fn game(
         }
     }
     Ok(ended.map_or(FoundGame::Unknown, FoundGame::Gone))
+}
+
+/// The edition of a finished game that the directory has now: one look-up by its key, for who has the game already.
+///
+/// # Errors
+/// [`StoreError::Query`] when the database can't be asked.
+pub async fn edition(
+    connection: &mut AsyncPgConnection,
+    id: &GameId,
+) -> Result<Option<Edition>, StoreError> {
+    let found: Option<(DateTime<Utc>, i32)> = game_directory::table
+        .filter(game_directory::game_id.eq(id.as_str()))
+        .select((game_directory::ended_at, game_directory::revision))
+        .first(connection)
+        .await
+        .optional()
+        .map_err(StoreError::query(OPERATION))?;
+    Ok(found.map(|(ended_at, revision)| Edition { ended_at, revision }))
 }
 
 enum Located {

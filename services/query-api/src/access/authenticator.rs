@@ -10,13 +10,22 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use service::{Problem, Shutdown};
 
+use super::Scopes;
 use super::keys::{Jwks, Lookup};
 use super::refusal::{self, Fault};
-use super::{Caller, Scopes};
 use crate::config::AuthConfig;
 
 /// Subjects longer than this are no subjects: they become keys of limits and words of the log.
 const MAX_SUBJECT: usize = 256;
+
+/// What a request shows of its sender.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    /// The token's subject; `None` without a token.
+    pub(crate) subject: Option<String>,
+    /// What it may do.
+    pub(crate) scopes: Scopes,
+}
 
 /// Tells who asks. Clones share the keys.
 #[derive(Clone)]
@@ -110,10 +119,10 @@ impl Authenticator {
     }
 
     /// Who sent a request with these headers.
-    pub(crate) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+    pub(crate) async fn identity(&self, headers: &HeaderMap) -> Result<Identity, Problem> {
         let mut given = headers.get_all(AUTHORIZATION);
         let Some(header) = given.next() else {
-            return Ok(Caller {
+            return Ok(Identity {
                 subject: None,
                 scopes: self.anonymous,
             });
@@ -138,7 +147,7 @@ impl Authenticator {
         };
         let claims = claims.map_err(refused)?;
         let scopes = claims.scope.iter().chain(claims.scp.iter());
-        Ok(Caller {
+        Ok(Identity {
             scopes: Scopes::named(scopes),
             subject: Some(claims.sub),
         })

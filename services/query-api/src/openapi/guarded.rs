@@ -53,13 +53,36 @@ fn guard(operation: &mut Operation, scope: Scope) {
             refusal("`insufficient-scope`: the token does not allow this")
                 .header("WWW-Authenticate", challenge()),
         ),
+        (
+            "414",
+            refusal("`uri-too-long`: the path with its query is longer than the service takes"),
+        ),
+        (
+            "429",
+            refusal(match scope {
+                Scope::Export => {
+                    "`too-many-exports`, `too-many-exports-at-once`: try again after `Retry-After`"
+                }
+                Scope::Read | Scope::Admin => "`too-many-reads`: try again after `Retry-After`",
+            })
+            .header("Retry-After", string_header("Seconds to wait"))
+            .header("RateLimit", string_header("What is left: `\"reads\";r=…;t=…`"))
+            .header("RateLimit-Policy", string_header("What is allowed: `\"reads\";q=…;w=…`")),
+        ),
+        (
+            "431",
+            refusal("`headers-too-large`: the headers are larger than the service takes"),
+        ),
     ];
     let responses = &mut operation.responses.responses;
     for (status, response) in refusals {
         responses.insert(status.to_owned(), RefOr::T(response.build()));
     }
     if let Some(RefOr::T(response)) = responses.get_mut("503") {
-        more(response, "`keys-unavailable`: tokens can't be checked now");
+        more(
+            response,
+            "`keys-unavailable`: tokens can't be checked now; `overloaded`: there is too much to do",
+        );
     }
 }
 

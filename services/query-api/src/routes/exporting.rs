@@ -1,15 +1,14 @@
 //! Streams of whole games: chunk by chunk, each read when the client has taken the one before.
 //!
-//! Memory holds one chunk of one export, whatever its length, and no database session is held while the client is slow. A chunk is
+//! Memory holds two chunks of an export, whatever its length, and no database session is held while the client is slow. A chunk is
 //! found by keyset like a page, so an export neither skips nor repeats a game that was there when it began.
 
-use std::time::Duration;
+mod delivery;
 
 use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use chrono::Utc;
-use futures::{StreamExt as _, stream};
 use serde::Serialize;
 use serde_json::json;
 use service::Problem;
@@ -18,17 +17,16 @@ use store::read::{self, Edge, GameList, Place};
 
 pub(crate) use store::read::Order;
 
+use crate::access::Caller;
 use crate::cursor::Walk;
 use crate::extract::{self, ExportFormat, PageRequest, Params};
+use crate::limits::Key;
 use crate::problem;
 use crate::state::AppState;
 use crate::views::{self, CSV_HEADER};
 
 /// Games a chunk: some megabytes at most.
 const CHUNK: u32 = 250;
-
-/// How long a broken stream stays open for its last mark.
-const FLUSH: Duration = Duration::from_millis(100);
 
 /// Answers with every game of a list.
 pub(crate) async fn export(
@@ -44,6 +42,11 @@ pub(crate) async fn export(
     params.finish()?;
     let walk = extract::walk(&format!("{name}-export"), &list);
     let page = PageRequest::new(CHUNK, cursor.as_deref(), &state.cursors, walk)?;
+    let caller = request.extensions().get::<Caller>().map(|c| c.key.clone());
+    let slot = state
+        .limits
+        .exports
+        .place(&caller.unwrap_or(Key::Crowd(0)))?;
     let headers = {
         let mut connection = state.pool.get().await.map_err(problem::of_store)?;
         state.freshness.headers(&mut connection).await
@@ -75,41 +78,14 @@ pub(crate) async fn export(
     for (name, value) in headers {
         response.insert_header((name, value));
     }
-    let rest = stream::unfold(Some(export), go_on);
-    Ok(response.streaming(stream::iter(first.map(Ok)).chain(rest)))
+    Ok(response.streaming(delivery::deliver(first, export, slot)))
 }
-
-/// The next chunk. After a failure the stream says so and breaks off: its end is then not clean for any client.
-async fn go_on(export: Option<Export>) -> Option<(Result<Bytes, Broken>, Option<Export>)> {
-    let mut export = export?;
-    if export.stage == Stage::Broken {
-        // The mark shall be on its way before the connection is cut.
-        tokio::time::sleep(FLUSH).await;
-        return Some((Err(Broken), None));
-    }
-    match export.next().await {
-        Ok(Some(chunk)) => Some((Ok(chunk), Some(export))),
-        Ok(None) => None,
-        Err(problem) => {
-            tracing::error!(problem = %problem, games = export.games, "an export broke off");
-            export.stage = Stage::Broken;
-            let mark = json!({"type": "error", "code": problem.code(), "games": export.games});
-            Some((Ok(Bytes::from(export.mark(&mark))), Some(export)))
-        }
-    }
-}
-
-/// Ends a stream uncleanly.
-#[derive(Debug, thiserror::Error)]
-#[error("the export broke off")]
-struct Broken;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Begin,
     Games,
     Done,
-    Broken,
 }
 
 /// An export under way.
@@ -155,7 +131,7 @@ impl Export {
     async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
         let mut text = String::new();
         match self.stage {
-            Stage::Done | Stage::Broken => return Ok(None),
+            Stage::Done => return Ok(None),
             Stage::Begin if self.format == ExportFormat::Csv => text.push_str(CSV_HEADER),
             Stage::Begin | Stage::Games => {}
         }
@@ -187,6 +163,7 @@ impl Export {
     /// Writes the games of a chunk, and tells where the next one begins.
     async fn chunk(&mut self, text: &mut String) -> Result<Option<Edge>, Problem> {
         let (games, more) = {
+            let _turn = self.state.limits.exports.turn().await;
             let mut connection = self.state.pool.get().await.map_err(problem::of_store)?;
             let from = self.from.as_ref();
             let found = read::places(&mut connection, &self.list, from, CHUNK, Utc::now())
@@ -239,6 +216,13 @@ impl Export {
             cursor: cursor.as_deref(),
             sha256: &sha256,
         })
+    }
+
+    /// The mark of a failure: what comes behind it is missing.
+    fn failure(&self, problem: &Problem) -> Bytes {
+        tracing::error!(problem = %problem, games = self.games, "an export broke off");
+        let mark = json!({"type": "error", "code": problem.code(), "games": self.games});
+        Bytes::from(self.mark(&mark))
     }
 
     /// A mark as its format has it, if marks are wanted: a line that no reader of games takes for one.

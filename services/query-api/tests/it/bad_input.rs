@@ -290,7 +290,7 @@ async fn every_fault_of_a_request_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_that_is_none_is_refused() {
     let (server, _database) = TestServer::start().await;
-    for cursor in ["x", "AAAA", "%00", "../../etc/passwd", &"A".repeat(60_000)] {
+    for cursor in ["x", "AAAA", "%00", "../../etc/passwd", &"A".repeat(15_000)] {
         for route in CURSOR_ROUTES {
             let answer = server.get(&format!("{route}cursor={cursor}")).await;
             let problem = answer.problem(400, "invalid-cursor");
@@ -328,7 +328,7 @@ async fn unknown_routes_are_problems() {
 #[tokio::test(flavor = "multi_thread")]
 async fn other_methods_are_problems_that_say_which_are_taken() {
     let (server, _database) = TestServer::start().await;
-    for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"] {
+    for method in ["POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"] {
         for target in [
             "/v1/games/x",
             LIST,
@@ -340,7 +340,7 @@ async fn other_methods_are_problems_that_say_which_are_taken() {
             answer.problem(405, "method-not-allowed");
             assert_eq!(
                 answer.header("allow"),
-                Some("GET, HEAD"),
+                Some("GET, HEAD, OPTIONS"),
                 "{method} {target}"
             );
         }

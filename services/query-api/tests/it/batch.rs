@@ -106,7 +106,7 @@ async fn a_batch_that_can_not_be_read_is_refused_with_what_is_wrong() {
     text.problem(415, "unsupported-media-type");
     let wrong = server.get("/v1/games/batch").await;
     wrong.problem(405, "method-not-allowed");
-    assert_eq!(wrong.header("allow"), Some("POST"));
+    assert_eq!(wrong.header("allow"), Some("POST, OPTIONS"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -74,48 +74,91 @@ pub(crate) async fn send_with(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Answer {
+    let raw = exchange(address, method, target, headers, body.as_bytes()).await;
+    Answer {
+        status: raw.status,
+        headers: raw.headers,
+        body: String::from_utf8(raw.body).unwrap(),
+    }
+}
+
+/// An answer as bytes.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Raw {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(given, _)| given == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// Sends one request and reads the answer as bytes.
+pub(crate) async fn exchange(
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Raw {
     let mut text = format!("{method} {target} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n");
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
     text.push_str("\r\n");
-    text.push_str(body);
+    parse(&send_bytes(address, &[text.as_bytes(), body].concat()).await).expect("an answer")
+}
+
+/// Sends bytes as they are, and reads until the server ends the connection.
+pub(crate) async fn send_bytes(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    // A server that refuses a body need not read it: what counts is its answer.
-    let _refused = stream.write_all(text.as_bytes()).await;
+    // A server that refuses a request need not read it: what counts is its answer.
+    let _refused = stream.write_all(bytes).await;
     let mut answer = Vec::new();
     let _cut = stream.read_to_end(&mut answer).await;
-    let answer = String::from_utf8(answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+    answer
+}
+
+/// The first answer in these bytes, if there is one.
+pub(crate) fn parse(answer: &[u8]) -> Option<Raw> {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&answer[..end]).unwrap();
+    let body = &answer[end + 4..];
     let chunked = head
         .to_lowercase()
         .contains("\r\ntransfer-encoding: chunked");
     let body = if chunked {
         unchunk(body)
     } else {
-        body.to_owned()
+        body.to_vec()
     };
     let mut lines = head.lines();
-    let status = lines.next().unwrap().split(' ').nth(1).unwrap();
-    Answer {
-        status: status.parse().unwrap(),
+    let status = lines.next()?.split(' ').nth(1)?;
+    Some(Raw {
+        status: status.parse().ok()?,
         headers: lines
             .map(|line| line.split_once(':').unwrap())
             .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
             .collect(),
         body,
-    }
+    })
 }
 
 /// The body of chunks, as far as it goes.
-fn unchunk(mut rest: &str) -> String {
-    let mut body = String::new();
-    while let Some((size, after)) = rest.split_once("\r\n") {
+fn unchunk(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
+        let size = std::str::from_utf8(&rest[..end]).unwrap();
         let size = usize::from_str_radix(size, 16).unwrap();
+        let after = &rest[end + 2..];
         if size == 0 || after.len() < size + 2 {
             break;
         }
-        body.push_str(&after[..size]);
+        body.extend_from_slice(&after[..size]);
         rest = &after[size + 2..];
     }
     body

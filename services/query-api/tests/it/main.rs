@@ -9,11 +9,15 @@
 mod auth;
 mod bad_input;
 mod batch;
+mod cache;
+mod conventions;
+mod corpus;
 mod export;
 mod feed;
 mod games;
 mod health;
 mod http;
+mod limits;
 mod openapi;
 mod players;
 mod seed;

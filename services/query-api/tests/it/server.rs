@@ -75,10 +75,15 @@ impl Drop for TestServer {
 }
 
 fn config(url: &str, settings: &str) -> Config {
+    // What a test changes in the database it wants to see at once.
+    let cache = match settings.contains("[cache]") {
+        true => "",
+        false => "[cache]\nfresh_for = '0s'\n",
+    };
     toml::from_str(&format!(
         "workers = 1\nrequest_timeout = '5s'\nshutdown_timeout = '1s'\n\
          [database]\nurl = '{url}'\nconnect_timeout = '2s'\npool = {{ max_size = 4, wait_timeout = '1s' }}\n\
-         [cursor]\nsecret = 'a secret for tests'\n{settings}\n"
+         [cursor]\nsecret = 'a secret for tests'\n{cache}{settings}\n"
     ))
     .unwrap()
 }

@@ -1,25 +1,17 @@
 //! `POST /v1/games/batch`: many games by their ids.
 
-use std::collections::HashSet;
-
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::GameId;
-use futures::StreamExt as _;
 use service::Problem;
 use service::http::ProblemBody;
 use store::read::{self, FoundGame};
 
 use super::get::{Whole, archived};
-use crate::extract::{Params, Refusal};
+use crate::extract::{self, Params};
 use crate::problem;
 use crate::state::AppState;
 use crate::views::{BatchBody, BatchItem, BatchItemStatus, BatchView};
-
-/// The most ids a request.
-const MAX_IDS: usize = 300;
-/// The most bytes a body: 300 ids of 100 characters of at most 12 bytes each (`\u` escapes), and what stands between them.
-const MAX_BODY: usize = 512 * 1024;
 
 /// Many games
 ///
@@ -47,7 +39,8 @@ pub(crate) async fn post(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     Params::of(&request).finish()?;
-    let ids = ids(&body(&request, payload).await?)?;
+    let body: BatchBody = extract::json_body(&request, payload).await?;
+    let ids = extract::ids(&body.ids)?;
     let (found, headers) = {
         let mut connection = state.pool.get().await.map_err(problem::of_store)?;
         let found = read::games(&mut connection, &ids)
@@ -70,7 +63,7 @@ pub(crate) async fn post(
 async fn item(state: &AppState, id: &GameId, found: FoundGame) -> Result<BatchItem, Problem> {
     let whole = match found {
         FoundGame::Finished(stored) => Ok(Whole::of_stored(*stored)),
-        FoundGame::Live(snapshot) => Ok(Whole::Live(snapshot)),
+        FoundGame::Live(snapshot) => Ok(Whole::Live(snapshot.into())),
         FoundGame::Gone(departed) => archived(state, &departed)
             .await?
             .ok_or(BatchItemStatus::Gone),
@@ -85,58 +78,4 @@ async fn item(state: &AppState, id: &GameId, found: FoundGame) -> Result<BatchIt
         status,
         game,
     })
-}
-
-/// The body, bounded and of the right media type.
-async fn body(request: &HttpRequest, mut payload: web::Payload) -> Result<Vec<u8>, Problem> {
-    let media_type = request.headers().get(header::CONTENT_TYPE);
-    let media_type = media_type.and_then(|value| value.to_str().ok());
-    let media_type = media_type.map(|value| value.split(';').next().unwrap_or_default().trim());
-    if !media_type.is_some_and(|value| value.eq_ignore_ascii_case("application/json")) {
-        return Err(Problem::new(
-            actix_web::http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported-media-type",
-            "The body's media type is not supported",
-        )
-        .with_detail("the body has to be application/json"));
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| problem::invalid_body(error.to_string()))?;
-        if body.len() + chunk.len() > MAX_BODY {
-            return Err(problem::body_too_large(MAX_BODY));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-/// The ids of the body, each of which can be one and is given once.
-fn ids(body: &[u8]) -> Result<Vec<GameId>, Problem> {
-    let body: BatchBody = serde_json::from_slice(body)
-        .map_err(|error| problem::invalid_body(format!("the body can't be read: {error}")))?;
-    if !(1..=MAX_IDS).contains(&body.ids.len()) {
-        let detail = format!("must be 1 to {MAX_IDS}, and are {}", body.ids.len());
-        let fault = Refusal::new("out-of-range", detail).of("ids");
-        return Err(Problem::invalid_parameters(vec![fault]));
-    }
-    let (mut ids, mut faults, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
-    for (place, text) in body.ids.iter().enumerate() {
-        let refusal = match GameId::parse(text) {
-            Ok(_) if !seen.insert(text.as_str()) => Refusal::new("repeated", "must be given once"),
-            Ok(id) => {
-                ids.push(id);
-                continue;
-            }
-            Err(error) => error.into(),
-        };
-        faults.push(refusal.of(&format!("ids[{place}]")));
-    }
-    match faults.is_empty() {
-        true => Ok(ids),
-        false => {
-            faults.truncate(20);
-            Err(Problem::invalid_parameters(faults))
-        }
-    }
 }

@@ -1,13 +1,16 @@
 //! `GET /v1/games/{id}`: one game with all its moves.
 
+use std::sync::Arc;
+
 use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use domain::{FinishedGame, GameId};
 use service::Problem;
 use service::http::ProblemBody;
-use store::read::{self, Departed, FoundGame, LiveSnapshot, StoredGame};
+use store::read::{self, Departed, Edition, FoundGame, LiveSnapshot, StoredGame};
 
+use crate::cache::{self, CachedGame, Kept, Rendered};
 use crate::conditional::{self, Validity};
 use crate::extract::{self, GameFormat, Params, game_id};
 use crate::problem;
@@ -77,10 +80,24 @@ pub(crate) async fn get(
     let mut validity = found.validity(headers);
     validity.headers.push((header::VARY, "Accept".to_owned()));
     match (format, &found) {
+        (
+            GameFormat::Json,
+            Whole::Finished {
+                answer: Some(answer),
+                ..
+            },
+        ) => Ok(conditional::ready(
+            &request,
+            "application/json",
+            answer.body.clone(),
+            &answer.digest,
+            &validity,
+        )),
         (GameFormat::Json, _) => conditional::json(&request, &found.view(&id)?, &validity),
         (GameFormat::Pgn, Whole::Finished { game, .. }) => {
             let text = views::pgn(game)?.map_err(problem::not_acceptable)?;
-            conditional::text(&request, "application/x-chess-pgn", text, &validity)
+            let media_type = "application/x-chess-pgn";
+            Ok(conditional::text(&request, media_type, text, &validity))
         }
         (GameFormat::Pgn, Whole::Live(_)) => {
             Err(problem::not_acceptable("PGN is written for finished games"))
@@ -92,39 +109,100 @@ pub(crate) async fn get(
 pub(super) enum Whole {
     /// It ended.
     Finished {
-        game: Box<FinishedGame>,
+        game: Arc<FinishedGame>,
         /// Counts its corrections.
         revision: i32,
         /// When this revision was written, where that is known.
         written_at: Option<DateTime<Utc>>,
         /// Whether it came out of the archive.
         archived: bool,
+        /// The whole game as it goes over the wire, where it is made already.
+        answer: Option<Rendered>,
     },
     /// It goes on.
-    Live(Box<LiveSnapshot>),
+    Live(Arc<LiveSnapshot>),
 }
 
-/// Finds a game, in the archive too, and the headers that tell the projection's lag.
+/// What is no finished game, and so is not kept in memory.
+enum NotKept {
+    Live(Arc<LiveSnapshot>),
+    Gone(Departed),
+    Unknown,
+    Failed(Problem),
+}
+
+/// Finds a game, in memory first and in the archive last, and the headers that tell the projection's lag.
 pub(super) async fn find(
     state: &AppState,
     id: &GameId,
 ) -> Result<(Whole, Vec<(HeaderName, String)>), Problem> {
-    let (found, headers) = {
-        let mut connection = state.pool.get().await.map_err(problem::of_store)?;
-        let found = read::game(&mut connection, id)
-            .await
-            .map_err(problem::of_store)?;
-        (found, state.freshness.headers(&mut connection).await)
+    let game = match kept(state, id).await? {
+        Some(game) => Ok(game),
+        None => {
+            state
+                .games
+                .read(id, stored(state, id), NotKept::Failed)
+                .await
+        }
     };
-    let whole = match found {
-        FoundGame::Finished(stored) => Whole::of_stored(*stored),
-        FoundGame::Live(snapshot) => Whole::Live(snapshot),
-        FoundGame::Gone(departed) => archived(state, &departed)
+    let whole = match game.as_deref().map_err(|other| &**other) {
+        Ok(game) => Whole::of_cached(game),
+        Err(NotKept::Live(snapshot)) => Whole::Live(snapshot.clone()),
+        Err(NotKept::Gone(departed)) => archived(state, departed)
             .await?
             .ok_or_else(|| problem::game_gone(departed.ended_at))?,
-        FoundGame::Unknown => return Err(problem::game_not_found()),
+        Err(NotKept::Unknown) => return Err(problem::game_not_found()),
+        Err(NotKept::Failed(problem)) => return Err(problem.clone()),
     };
-    Ok((whole, headers))
+    Ok((whole, state.freshness.headers_alone(&state.pool).await))
+}
+
+/// The game in memory, once the directory has said that it still is that one, where it has to be asked.
+async fn kept(state: &AppState, id: &GameId) -> Result<Option<Arc<CachedGame>>, Problem> {
+    let game = match state.games.kept(id).await {
+        Kept::Fresh(game) => {
+            cache::count("hit");
+            return Ok(Some(game));
+        }
+        Kept::Unsure(game) => game,
+        Kept::Nothing => {
+            cache::count("miss");
+            return Ok(None);
+        }
+    };
+    match edition(state, id).await {
+        Ok(edition) if state.games.holds(id, &game, edition).await => {
+            cache::count("checked");
+            Ok(Some(game))
+        }
+        Ok(_) => {
+            cache::count("outdated");
+            Ok(None)
+        }
+        Err(problem) => {
+            state.games.unasked(&game);
+            Err(problem)
+        }
+    }
+}
+
+async fn edition(state: &AppState, id: &GameId) -> Result<Option<Edition>, Problem> {
+    let mut connection = state.pool.get().await.map_err(problem::of_store)?;
+    read::edition(&mut connection, id)
+        .await
+        .map_err(problem::of_store)
+}
+
+/// The finished game in the database.
+async fn stored(state: &AppState, id: &GameId) -> Result<StoredGame, NotKept> {
+    let failed = |error| NotKept::Failed(problem::of_store(error));
+    let mut connection = state.pool.get().await.map_err(failed)?;
+    match read::game(&mut connection, id).await.map_err(failed)? {
+        FoundGame::Finished(stored) => Ok(*stored),
+        FoundGame::Live(snapshot) => Err(NotKept::Live(Arc::from(snapshot))),
+        FoundGame::Gone(departed) => Err(NotKept::Gone(departed)),
+        FoundGame::Unknown => Err(NotKept::Unknown),
+    }
 }
 
 /// The game out of the archive; `None` when it is not kept there either.
@@ -135,20 +213,32 @@ pub(super) async fn archived(
     let game = state.cold.game(departed).await;
     let game = game.map_err(problem::of_cold_store)?;
     Ok(game.map(|game| Whole::Finished {
-        game: Box::new(game),
+        game: Arc::new(game),
         revision: 0,
         written_at: None,
         archived: true,
+        answer: None,
     }))
 }
 
 impl Whole {
     pub(super) fn of_stored(stored: StoredGame) -> Self {
         Self::Finished {
-            game: Box::new(stored.game),
+            game: Arc::new(stored.game),
             revision: stored.revision,
             written_at: Some(stored.written_at),
             archived: false,
+            answer: None,
+        }
+    }
+
+    fn of_cached(cached: &CachedGame) -> Self {
+        Self::Finished {
+            game: cached.game.clone(),
+            revision: cached.revision,
+            written_at: Some(cached.written_at),
+            archived: false,
+            answer: Some(cached.answer.clone()),
         }
     }
 
