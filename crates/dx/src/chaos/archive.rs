@@ -5,6 +5,7 @@
 //! record, and [`evidence`] tells what was done to them.
 
 mod evidence;
+mod found;
 mod judge;
 mod plan;
 
