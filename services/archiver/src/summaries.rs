@@ -40,10 +40,10 @@ pub(crate) async fn run(
     let mut pass = Pass::new(config, Summaries::new(store));
     while rounds.next().await {
         // A day that is cut short counts for nothing; the next start writes it.
-        let done = rounds.pass(async {
+        let done = Box::pin(rounds.pass(async {
             require_schema(&database).await?;
             Ok(once(&mut pass, &database).await?)
-        });
+        }));
         if let Some(done) = done.await {
             done.tell();
         }
