@@ -142,6 +142,8 @@ fn vary(by_origin: bool, headers: &mut HeaderMap) {
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(','))
         .map(|name| name.trim().to_owned())
+        // The compressing layer may have said so in its own spelling.
+        .filter(|name| !name.eq_ignore_ascii_case("Accept-Encoding"))
         .collect();
     names.push("Accept-Encoding".to_owned());
     if by_origin {

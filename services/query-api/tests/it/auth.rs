@@ -30,7 +30,7 @@ async fn closed() -> (TestServer, TestDatabase) {
 }
 
 fn jwks(url: &str, more: &str) -> String {
-    format!("jwks = {{ url = '{url}', allow_http = true, {more} }}")
+    format!("jwks = {{ url = '{url}', allow_http = true{more} }}")
 }
 
 async fn ask(server: &TestServer, target: &str, token: &str) -> Answer {
@@ -282,7 +282,7 @@ async fn a_new_key_is_fetched_when_it_is_first_seen_but_not_for_every_stranger()
     let (issuer, old, new) = (Issuer::start().await, Key::ec("old"), Key::ec("new"));
     issuer.publish(&[&old]);
     let database = TestDatabase::create().await;
-    let settings = settings("", &jwks(&issuer.url, "min_interval = '1s'"));
+    let settings = settings("", &jwks(&issuer.url, ", min_interval = '1s'"));
     let server = TestServer::with_settings(&database.url(), &settings).await;
     let claims = claims("history:read");
     ask(&server, GAME, &old.sign(&claims))
@@ -319,7 +319,7 @@ async fn while_the_issuer_is_away_what_needs_no_token_is_answered_and_the_rest_w
     let database = TestDatabase::create().await;
     let settings = settings(
         "'history:read'",
-        &jwks(&issuer.url, "min_interval = '100ms'"),
+        &jwks(&issuer.url, ", min_interval = '100ms'"),
     );
     let server = TestServer::with_settings(&database.url(), &settings).await;
     let token = key.sign(&claims("history:read"));

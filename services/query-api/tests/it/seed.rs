@@ -134,7 +134,7 @@ fn packed(game: &Seeded) -> Vec<u8> {
                 ply,
                 player: u8::from(ply % 2 == 0),
                 text,
-                clock_ms: Some(180_000 - u64::from(ply) * 700),
+                clock_ms: Some(180_000_u64.saturating_sub(u64::from(ply) * 700)),
                 at,
             },
         );
