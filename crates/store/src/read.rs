@@ -14,6 +14,7 @@ mod page;
 mod player_games;
 mod predicates;
 mod ratings;
+mod rivals;
 mod sql;
 mod stats;
 
@@ -30,4 +31,5 @@ pub use opponents::{Opponent, OpponentPlace, opponents};
 pub use page::Found;
 pub use player_games::{PlayerGame, player_games};
 pub use ratings::{LatestRating, RatingDay, latest_ratings, rating_days};
+pub use rivals::choose_walk;
 pub use stats::{GroupKey, GroupStats, Grouping, Tally, stats};

@@ -170,6 +170,9 @@ pub struct GameList {
     pub until_place: Option<Place>,
     /// How far a page may look for games that match.
     pub budget: Budget,
+    /// A list of the games of two players is found by the rows of the opponent that the filter names: see
+    /// [`super::choose_walk`]. It changes the way to the games, never which they are.
+    pub by_opponent: bool,
 }
 
 impl GameList {
@@ -188,6 +191,7 @@ impl GameList {
             order: Order::default(),
             until_place: None,
             budget: Budget::default(),
+            by_opponent: false,
         }
     }
 }

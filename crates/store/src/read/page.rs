@@ -10,7 +10,8 @@
 //! from where it stopped. So a page may hold fewer games than asked for, or none, and not be the last.
 //!
 //! Most pages are of recent games, so the two months at the page's edge are asked first: that prunes to the partitions of those
-//! months. Only when they do not fill the page is the rest of time asked.
+//! months. Only when they do not fill the page is the rest of time asked; by a statement that is planned each time the year before
+//! them first, for planning it over all months costs more than running it.
 
 mod walk;
 
@@ -74,18 +75,24 @@ pub(super) async fn page<T: Listed>(
     let full = wanted + 1;
     let mut rows: Vec<T> = Vec::new();
     let mut edge = from.cloned();
-    if let Some(near) = walk.near_bound(edge.as_ref(), now) {
+    for months in walk.steps() {
+        let Some(near) = walk.near_bound(edge.as_ref(), now, *months) else {
+            break;
+        };
         let statement = walk.statement::<T>(
             &Part {
                 edge: edge.as_ref(),
                 near: Some(near),
                 last: None,
             },
-            full,
+            full - rows.len(),
         );
-        rows = load(connection, operation, statement).await?;
+        rows.extend(load::<T>(connection, operation, statement).await?);
         if let Some(row) = rows.last() {
             edge = Some(walk.beyond(place(operation, row)?));
+        }
+        if rows.len() >= full {
+            break;
         }
     }
     let mut reached = None;

@@ -1,4 +1,5 @@
-//! A statement put together from pieces of fixed text and bound values. No value ever becomes text.
+//! Statements put together out of fixed text and bound values. No value that a caller chose ever becomes text, but for a time, and
+//! that in statements that are planned each time: seeing it, Postgres plans for the few partitions it allows instead of for all.
 //!
 //! diesel's own builder can't say `FROM (SELECT … LIMIT …)`, and its `sql_query` is planned anew every time. This one is kept as
 //! a prepared statement unless it is told that it is rare.
@@ -92,6 +93,12 @@ impl QueryFragment<Pg> for Sql {
                 Piece::Text(text) => out.push_sql(text),
                 Piece::Value(Value::Text(v)) => out.push_bind_param::<Text, _>(v)?,
                 Piece::Value(Value::Texts(v)) => out.push_bind_param::<Array<Text>, _>(v)?,
+                Piece::Value(Value::Time(v)) if self.rare => {
+                    out.push_sql(&format!(
+                        "'{}'::timestamptz",
+                        v.format("%Y-%m-%dT%H:%M:%S%.6fZ")
+                    ));
+                }
                 Piece::Value(Value::Time(v)) => out.push_bind_param::<Timestamptz, _>(v)?,
                 Piece::Value(Value::Times(v)) => out.push_bind_param::<Array<Timestamptz>, _>(v)?,
                 Piece::Value(Value::Int(v)) => out.push_bind_param::<Integer, _>(v)?,

@@ -127,6 +127,8 @@ pub struct Grouping {
     pub min_games: u32,
     /// The most groups that are wanted.
     pub limit: u32,
+    /// Whether many ask for these very groups: the statement is then planned once.
+    pub common: bool,
 }
 
 /// The statistics of a group of games.
@@ -283,7 +285,7 @@ fn statement(list: &GameList, grouping: &Grouping) -> Sql {
         .bind(Value::BigInt(i64::from(grouping.min_games.max(1))))
         .text(" ORDER BY count(*) DESC, 1, 2, 3 LIMIT ")
         .bind(Value::BigInt(i64::from(grouping.limit)));
-    sql.set_rare(!grouping.by.is_empty());
+    sql.set_rare(!grouping.by.is_empty() && !grouping.common);
     sql
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn grouping(params: &mut Params) -> Grouping {
         limit: params
             .take("limit", |text| number(text, 1, MAX_GROUPS))
             .map_or(small(DEFAULT_GROUPS), small),
+        common: false,
     }
 }
 

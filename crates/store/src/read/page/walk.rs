@@ -15,11 +15,15 @@ const COMMON_CONDITIONS: usize = 1;
 /// A game's row by the whole key of an outer `k`.
 const GAME_OF_KEY: &str =
     "SELECT * FROM games WHERE games.game_id = k.game_id AND games.ended_at = k.ended_at";
+/// A player's row of a game, by the whole key of an outer `k`.
+const PLAYER_GAME_OF_KEY: &str = "SELECT * FROM player_games p WHERE p.ended_at = k.ended_at AND p.game_id = k.game_id AND p.player_id = ";
 
 /// Whose index is walked.
 enum Driver<'a> {
     /// One player's rows.
     Player(&'a PlayerId),
+    /// One player's rows of the games that another one took part in, found by the other's rows.
+    PlayerByOpponent(&'a PlayerId, &'a PlayerId),
     /// The games one player took part in.
     GamesOfPlayer(&'a PlayerId),
     /// One tournament's games.
@@ -31,6 +35,12 @@ enum Driver<'a> {
 impl<'a> Driver<'a> {
     fn of(list: &'a GameList) -> Self {
         match (&list.scope, &list.filter.of) {
+            (Scope::Player(player), Perspective::Player(asked)) if list.by_opponent => {
+                match &asked.opponent {
+                    Some(opponent) => Self::PlayerByOpponent(player, opponent),
+                    None => Self::Player(player),
+                }
+            }
             (Scope::Player(player), _) => Self::Player(player),
             (Scope::Everybody, Perspective::Everybody(asked)) if !asked.players.is_empty() => {
                 Self::GamesOfPlayer(&asked.players[0])
@@ -46,7 +56,9 @@ impl<'a> Driver<'a> {
     fn table(&self) -> (Sql, bool) {
         let mut sql = Sql::default();
         match self {
-            Self::Player(player) | Self::GamesOfPlayer(player) => {
+            Self::Player(player)
+            | Self::PlayerByOpponent(_, player)
+            | Self::GamesOfPlayer(player) => {
                 sql.text("player_games WHERE player_id = ")
                     .bind(Value::Text(player.to_string()));
                 (sql, true)
@@ -64,7 +76,19 @@ impl<'a> Driver<'a> {
     }
 
     fn joins(&self) -> bool {
-        matches!(self, Self::GamesOfPlayer(_))
+        matches!(self, Self::GamesOfPlayer(_) | Self::PlayerByOpponent(..))
+    }
+
+    /// What is looked up for each key that the walk finds, where it joins.
+    fn row_of_key(&self) -> Sql {
+        match self {
+            Self::PlayerByOpponent(player, _) => {
+                let mut sql = Sql::new(PLAYER_GAME_OF_KEY);
+                sql.bind(Value::Text(player.to_string()));
+                sql
+            }
+            _ => Sql::new(GAME_OF_KEY),
+        }
     }
 }
 
@@ -120,6 +144,25 @@ impl<'a> Walk<'a> {
             true => " ORDER BY ended_at DESC, game_id DESC",
             false => " ORDER BY ended_at, game_id",
         }
+    }
+
+    /// The same of the keys that a joining walk finds.
+    fn key_order(&self) -> &'static str {
+        match self.descending {
+            true => " ORDER BY k.ended_at DESC, k.game_id DESC",
+            false => " ORDER BY k.ended_at, k.game_id",
+        }
+    }
+
+    /// Closes the part that finds keys and looks up the row of each, in their order: `) k CROSS JOIN LATERAL (…) g`.
+    fn look_up(&self, sql: &mut Sql, sieved: bool) {
+        sql.text(") k CROSS JOIN LATERAL (")
+            .append(self.driver.row_of_key());
+        // That the walked player took part is known already, and the conditions say it once more.
+        if sieved && !self.conditions.is_empty() {
+            sql.text(" AND ").append(self.conditions.clone());
+        }
+        sql.text(" LIMIT 1) g");
     }
 
     fn budget(&self) -> i64 {
@@ -178,6 +221,18 @@ impl<'a> Walk<'a> {
 
     /// Everything of the list that matches the filter, in order, for a statement over all of it.
     pub(super) fn matching(&self, columns: &str) -> Sql {
+        if self.driver.joins() {
+            let columns = match columns {
+                "*" => "g.*".to_owned(),
+                some => columns_of("g", some),
+            };
+            let mut sql = Sql::new(&format!("SELECT {columns} FROM ("));
+            sql.append(self.inner("ended_at, game_id", &Part::default()));
+            self.look_up(&mut sql, true);
+            sql.text(self.key_order());
+            sql.set_rare(self.condition_count > COMMON_CONDITIONS);
+            return sql;
+        }
         let (mut sql, joined) = self.select(columns, &Part::default());
         if !self.conditions.is_empty() {
             sql.text(if joined { " AND " } else { " WHERE " });
@@ -204,9 +259,7 @@ impl<'a> Walk<'a> {
             sql.text("SELECT g.* FROM (");
             sql.append(self.inner("ended_at, game_id", &Part::default()));
             sql.text(" LIMIT ").bind(Value::BigInt(most));
-            sql.text(") k CROSS JOIN LATERAL (")
-                .text(GAME_OF_KEY)
-                .text(" LIMIT 1) g");
+            self.look_up(&mut sql, false);
         } else {
             let columns = match &self.driver {
                 _ if self.conditions.is_empty() => "ended_at",
@@ -229,18 +282,8 @@ impl<'a> Walk<'a> {
             let mut sql = Sql::new(&format!("SELECT {columns} FROM ("));
             sql.append(self.inner("ended_at, game_id", part));
             self.limit(&mut sql, part);
-            // LATERAL: one look-up a game, in the order of the inner part.
-            sql.text(") k CROSS JOIN LATERAL (").text(GAME_OF_KEY);
-            // The first player's rows were walked already, which the condition on all of them says once more.
-            if !self.conditions.is_empty() {
-                sql.text(" AND ").append(self.conditions.clone());
-            }
-            sql.text(" LIMIT 1) g");
-            sql.text(match self.descending {
-                true => " ORDER BY k.ended_at DESC, k.game_id DESC LIMIT ",
-                false => " ORDER BY k.ended_at, k.game_id LIMIT ",
-            });
-            sql.bind(wanted);
+            self.look_up(&mut sql, true);
+            sql.text(self.key_order()).text(" LIMIT ").bind(wanted);
             sql.set_rare(self.condition_count > COMMON_CONDITIONS);
             return sql;
         }
@@ -282,21 +325,30 @@ impl<'a> Walk<'a> {
         Some(sql)
     }
 
-    /// The far end of the two months at the page's edge, where that is known and leaves out anything.
+    /// How many months beyond that of the page's edge are asked before the rest of time, one after the other.
+    pub(super) fn steps(&self) -> &'static [i32] {
+        match self.condition_count > COMMON_CONDITIONS {
+            true => &[1, 13],
+            false => &[1],
+        }
+    }
+
+    /// The far end of so many months beyond that of the page's edge, where that is known and leaves out anything.
     pub(super) fn near_bound(
         &self,
         edge: Option<&Edge>,
         now: DateTime<Utc>,
+        months: i32,
     ) -> Option<DateTime<Utc>> {
         let (least, limit) = predicates::window(&self.list.filter);
         let at_edge = edge.map(|edge| edge.place.ended_at);
         if self.descending {
             let upper = [Some(now), limit, at_edge].into_iter().flatten().min()?;
-            let bound = month_start(upper, -1)?;
+            let bound = month_start(upper, -months)?;
             (least < Some(bound)).then_some(bound)
         } else {
             let lower = at_edge.max(least)?;
-            let bound = month_start(lower, 2)?;
+            let bound = month_start(lower, months + 1)?;
             limit.is_none_or(|limit| limit > bound).then_some(bound)
         }
     }
@@ -359,7 +411,7 @@ mod tests {
                 ..GameList::of(Scope::Everybody)
             };
             Walk::new(&list, from)
-                .near_bound(from, now)
+                .near_bound(from, now, 1)
                 .unwrap()
                 .to_rfc3339()
         };

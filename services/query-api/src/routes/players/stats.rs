@@ -53,6 +53,9 @@ pub(crate) async fn get(
     let as_of = Utc::now();
     let (mut groups, headers) = {
         let mut connection = state.pool.get().await.map_err(problem::of_store)?;
+        read::choose_walk(&mut connection, &mut list)
+            .await
+            .map_err(problem::of_store)?;
         // One more than asked for tells whether there are more.
         let wanted = Grouping {
             limit: grouping.limit + 1,

@@ -74,6 +74,9 @@ pub(crate) async fn get(
     list.order = Order::OldestFirst;
     let as_of = Utc::now();
     let mut connection = state.pool.get().await.map_err(problem::of_store)?;
+    read::choose_walk(&mut connection, &mut list)
+        .await
+        .map_err(problem::of_store)?;
     let whole = Grouping {
         limit: 1,
         ..Grouping::default()
@@ -83,6 +86,7 @@ pub(crate) async fn get(
         .map_err(problem::of_store)?;
     let by_kind = Grouping {
         by: KINDS.to_vec(),
+        common: true,
         limit: 1_000,
         ..Grouping::default()
     };
