@@ -2,6 +2,7 @@
 //! and against real answers.
 
 mod guarded;
+mod texts;
 
 use utoipa::OpenApi;
 use utoipa::openapi::{OpenApi as Document, RefOr, Schema};
@@ -64,6 +65,7 @@ pub fn document() -> Document {
         }
     }
     guarded::describe(&mut document);
+    texts::describe(&mut document);
     document
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use service::Problem;
 
 use super::{Params, Refusal};
@@ -35,12 +36,15 @@ impl Fields {
         Self(None)
     }
 
-    /// The item with the wanted fields alone.
-    pub(crate) fn of(&self, item: &impl Serialize) -> Result<Value, Problem> {
+    /// The item with the wanted fields alone, as JSON.
+    pub(crate) fn of(&self, item: &impl Serialize) -> Result<Box<RawValue>, Problem> {
+        let Some(wanted) = &self.0 else {
+            return to_raw_value(item).map_err(Problem::internal);
+        };
         let mut value = serde_json::to_value(item).map_err(Problem::internal)?;
-        if let (Some(wanted), Value::Object(fields)) = (&self.0, &mut value) {
+        if let Value::Object(fields) = &mut value {
             fields.retain(|name, _| wanted.iter().any(|wanted| wanted == name));
         }
-        Ok(value)
+        to_raw_value(&value).map_err(Problem::internal)
     }
 }

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use domain::GameId;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::value::RawValue;
 use service::Problem;
 use store::pool::PooledConnection;
 use store::read::{self, Edge, Found, GameList, Order, Place};
@@ -126,7 +126,8 @@ impl<T> ReadPage<T> {
             as_of: self.as_of,
         };
         let data = self.found.rows.into_iter();
-        let data: Result<Vec<Value>, Problem> = data.map(|row| fields.of(&view(row)?)).collect();
+        let data: Result<Vec<Box<RawValue>>, Problem> =
+            data.map(|row| fields.of(&view(row)?)).collect();
         respond(request, Page { data: data?, page }, self.headers)
     }
 }
@@ -141,7 +142,7 @@ pub(crate) fn respond(
     if let Some(links) = extract::links(request, info.next.as_deref(), info.prev.as_deref()) {
         headers.push((header::LINK, links));
     }
-    let basis = json!([page.data, info.next, info.prev]);
+    let basis = (&page.data, &info.next, &info.prev);
     let validity = Validity {
         version: "list".to_owned(),
         cache_control: LIST,

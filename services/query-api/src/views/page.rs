@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::{
@@ -12,8 +12,8 @@ use super::{
 /// A page of a list.
 #[derive(Debug, Serialize)]
 pub(crate) struct Page {
-    /// What is on it.
-    pub(crate) data: Vec<Value>,
+    /// What is on it, written as JSON already.
+    pub(crate) data: Vec<Box<RawValue>>,
     /// What lies around it.
     pub(crate) page: PageInfo,
 }

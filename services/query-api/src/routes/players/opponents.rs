@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use domain::GameId;
-use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use service::Problem;
 use service::http::ProblemBody;
 use store::read::{self, Edge, Opponent, OpponentPlace, Order, Place};
@@ -76,7 +76,7 @@ pub(crate) async fn list(
     rows.truncate(wanted);
     let next = rows.last().filter(|_| has_more).map(edge).transpose()?;
     let views = rows.into_iter().map(OpponentView::from);
-    let data: Result<Vec<Value>, _> = views.map(serde_json::to_value).collect();
+    let data: Result<Vec<Box<RawValue>>, _> = views.map(|view| to_raw_value(&view)).collect();
     let page = Page {
         data: data.map_err(Problem::internal)?,
         page: PageInfo {

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use domain::GameId;
-use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use service::Problem;
 use service::http::ProblemBody;
 use store::pool::PooledConnection;
@@ -142,7 +142,7 @@ async fn days(
         _ => None,
     };
     let views = rows.into_iter().map(RatingDayView::from);
-    let data: Result<Vec<Value>, _> = views.map(serde_json::to_value).collect();
+    let data: Result<Vec<Box<RawValue>>, _> = views.map(|view| to_raw_value(&view)).collect();
     let page = Page {
         data: data.map_err(Problem::internal)?,
         page: PageInfo {
