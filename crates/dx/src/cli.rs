@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, chaos, demo, doctor, import, show, simulate, stack, tests, verify};
+use crate::{bench, bruno, chaos, demo, doctor, import, show, simulate, stack, tests, verify};
 
 /// The exit code of an attack that broke nothing because it did too little.
 const PROVES_NOTHING: u8 = 3;
@@ -54,6 +54,8 @@ enum Command {
     /// Measure what this machine carries, with release builds on a stack of its own
     #[command(subcommand)]
     Bench(bench::Command),
+    /// Send every request of the Bruno collection in docs/bruno to the query API and check the answers
+    Bruno(bruno::Args),
     /// Run every test, with the servers they need
     Test(tests::Args),
 }
@@ -107,6 +109,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(&profile, &args).await,
         Command::Chaos(args) => chaos::run(&profile, &args).await,
         Command::Bench(command) => bench::run(&profile, &command).await,
+        Command::Bruno(args) => bruno::run(&profile, &args).await,
         Command::Test(args) => tests::run(&profile, &args).await,
     }
 }

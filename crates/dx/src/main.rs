@@ -1,6 +1,7 @@
 //! `cargo dx`: the developer's command. See [`cli`].
 
 mod bench;
+mod bruno;
 mod chaos;
 mod cli;
 mod console;

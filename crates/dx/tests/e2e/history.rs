@@ -209,6 +209,11 @@ impl History {
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
+    /// The API's URL, without a slash at its end.
+    pub(crate) fn api_url(&self) -> &str {
+        &self.api_url
+    }
+
     pub(crate) fn topic(&self) -> &TestTopic {
         &self.topic
     }

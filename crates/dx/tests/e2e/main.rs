@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod archived_games;
+mod contract;
 mod crashes;
 mod events;
 mod history;
