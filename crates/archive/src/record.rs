@@ -18,8 +18,17 @@ pub struct Record<'a, H = Headers<'a>> {
     pub headers: H,
 }
 
-/// A stretch of a buffer's bytes; none for a null.
-type Span = Option<(usize, usize)>;
+/// A stretch of a buffer's bytes; a null has the length [`ABSENT`].
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: u32,
+    len: u32,
+}
+
+const ABSENT: u32 = u32::MAX;
+
+/// The most bytes of a buffer: places in it have 32 bits, and a record has up to two gigabytes.
+const MOST_BYTES: usize = 1 << 31;
 
 #[derive(Debug, Clone)]
 struct Entry {
@@ -27,10 +36,11 @@ struct Entry {
     timestamp_ms: Option<i64>,
     key: Span,
     value: Span,
-    headers: (usize, usize),
+    headers: (u32, u32),
 }
 
-/// Records that own their bytes, in one piece of memory.
+/// Records that own their bytes, in one piece of memory. For pieces of a log, not for a log: it takes no record once it holds two
+/// gigabytes.
 #[derive(Debug, Clone, Default)]
 pub struct RecordBuffer {
     entries: Vec<Entry>,
@@ -40,8 +50,15 @@ pub struct RecordBuffer {
 
 impl RecordBuffer {
     /// Appends a record.
+    ///
+    /// # Panics
+    /// When the buffer holds two gigabytes already: whoever fills one has limits far below.
     pub fn push<'h>(&mut self, record: &Record<'_, impl Iterator<Item = Header<'h>> + Clone>) {
-        let first = self.headers.len();
+        assert!(
+            self.bytes.len() < MOST_BYTES && self.headers.len() < MOST_BYTES,
+            "a buffer of records has grown beyond two gigabytes"
+        );
+        let first = place(self.headers.len());
         for (name, value) in record.headers.clone() {
             let header = (self.copy(Some(name.as_bytes())), self.copy(value));
             self.headers.push(header);
@@ -51,15 +68,46 @@ impl RecordBuffer {
             timestamp_ms: record.timestamp_ms,
             key: self.copy(record.key),
             value: self.copy(record.value),
-            headers: (first, self.headers.len()),
+            headers: (first, place(self.headers.len())),
         };
         self.entries.push(entry);
     }
 
     fn copy(&mut self, bytes: Option<&[u8]>) -> Span {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(bytes?);
-        Some((start, self.bytes.len()))
+        let start = place(self.bytes.len());
+        let Some(bytes) = bytes else {
+            return Span { start, len: ABSENT };
+        };
+        let room = self.bytes.capacity() - self.bytes.len();
+        if room < bytes.len() {
+            // By half instead of doubling: many buffers that fill slowly are most of an archiver's memory.
+            let more = bytes.len().max(self.bytes.len() / 2).max(4_096);
+            self.bytes.reserve_exact(more);
+        }
+        self.bytes.extend_from_slice(bytes);
+        let len = place(bytes.len());
+        Span { start, len }
+    }
+
+    /// An empty buffer with room for as much as this one holds.
+    pub(crate) fn of_same_size(&self) -> Self {
+        Self {
+            entries: Vec::with_capacity(self.entries.len() + self.entries.len() / 8),
+            headers: Vec::with_capacity(self.headers.len() + self.headers.len() / 8),
+            bytes: Vec::with_capacity(self.bytes.len() + self.bytes.len() / 8),
+        }
+    }
+
+    /// How many headers its records have together.
+    pub(crate) fn header_count(&self) -> usize {
+        self.headers.len()
+    }
+
+    /// How many bytes of memory it has taken, used or not.
+    pub(crate) fn capacity_bytes(&self) -> usize {
+        self.bytes.capacity()
+            + self.entries.capacity() * size_of::<Entry>()
+            + self.headers.capacity() * size_of::<(Span, Span)>()
     }
 
     /// How many records there are.
@@ -100,7 +148,7 @@ impl RecordBuffer {
     }
 
     fn record<'a>(&'a self, entry: &Entry) -> Record<'a> {
-        let (from, to) = entry.headers;
+        let (from, to) = (entry.headers.0 as usize, entry.headers.1 as usize);
         Record {
             offset: entry.offset,
             timestamp_ms: entry.timestamp_ms,
@@ -115,7 +163,13 @@ impl RecordBuffer {
 }
 
 fn slice(bytes: &[u8], span: Span) -> Option<&[u8]> {
-    span.map(|(start, end)| &bytes[start..end])
+    let start = span.start as usize;
+    (span.len != ABSENT).then(|| &bytes[start..start + span.len as usize])
+}
+
+/// A place or a length. [`RecordBuffer::push`] keeps both below four gigabytes.
+fn place(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(ABSENT - 1)
 }
 
 /// The headers of a buffered record, in order.

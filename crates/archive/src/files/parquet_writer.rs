@@ -1,17 +1,18 @@
 //! Parquet: zstd, sorted by offset, statistics, and a bloom filter on key and game, so that one game is found without reading
 //! a day.
 //!
-//! Rows go through small batches into a row group, and a row group is closed by rows, bytes and headers: each bounds what a
-//! reader needs at a time.
+//! Records wait as they came until they make a row group, which is then encoded in one go: an encoder of eleven columns takes
+//! megabytes, a compressor for each among them, and hundreds of files may be open. A row group is closed by rows, bytes and
+//! headers: each bounds what waits here, and what a reader needs at a time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, Int32Array, Int32Builder, Int64Builder, ListArray, StringBuilder,
-    StructArray, TimestampMillisecondBuilder,
+    Array as _, ArrayRef, BinaryBuilder, GenericByteBuilder, Int32Array, Int32Builder,
+    Int64Builder, ListArray, StringBuilder, StructArray, TimestampMillisecondBuilder,
 };
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{ByteArrayType, DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -24,19 +25,21 @@ use parquet::schema::types::ColumnPath;
 
 use super::FileOptions;
 use crate::columns::BodyColumns;
-use crate::record::{Header, Record};
+use crate::record::{Header, Record, RecordBuffer};
 use crate::{ArchiveError, Result};
 
-/// A batch of rows is handed to the encoder at this many rows …
+/// While a row group is encoded, a batch of rows is handed to the encoder at this many rows …
 const BATCH_ROWS: usize = 1_024;
 /// … or bytes: it is also the unit by which pages outgrow their limit.
 const BATCH_BYTES: usize = 1 << 20;
 /// A row group has at most so many rows …
-const GROUP_ROWS: usize = 65_536;
+const GROUP_ROWS: usize = 32_768;
 /// … bytes before encoding …
-const GROUP_BYTES: usize = 32 << 20;
+const GROUP_BYTES: usize = 16 << 20;
 /// … and headers.
-const GROUP_HEADERS: usize = 1 << 20;
+const GROUP_HEADERS: usize = 1 << 19;
+/// Records wait in pieces of about so many bytes.
+const PIECE_BYTES: usize = 256 << 10;
 /// The version of the columns, in each file's metadata.
 const FORMAT_VERSION: &str = "1";
 
@@ -150,20 +153,16 @@ fn assemble(error: arrow::error::ArrowError) -> ArchiveError {
 /// A Parquet file in the making.
 pub(super) struct ParquetWriter {
     partition: i32,
-    rows: Rows,
-    group_bytes: usize,
-    group_headers: usize,
+    waiting: Waiting,
     /// Never locked: the lock lets a writer that is being filled stand in a future that moves between threads.
     writer: Mutex<ArrowWriter<Vec<u8>>>,
     written_bytes: usize,
-    encoder_bytes: usize,
-    encoded_bytes: usize,
 }
 
 impl std::fmt::Debug for ParquetWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ParquetWriter")
-            .field("encoded_bytes", &self.encoded_bytes)
+            .field("written_bytes", &self.written_bytes)
             .finish_non_exhaustive()
     }
 }
@@ -177,13 +176,9 @@ impl ParquetWriter {
             ArrowWriter::try_new_with_options(Vec::new(), schema(), arrow).map_err(encode)?;
         Ok(Self {
             partition: options.chain.partition,
-            rows: Rows::default(),
-            group_bytes: 0,
-            group_headers: 0,
+            waiting: Waiting::default(),
             writer: Mutex::new(writer),
             written_bytes: 0,
-            encoder_bytes: 0,
-            encoded_bytes: 0,
         })
     }
 
@@ -191,54 +186,110 @@ impl ParquetWriter {
         &mut self,
         record: &Record<'_, impl Iterator<Item = Header<'h>> + Clone>,
     ) -> Result<()> {
-        self.rows.push(record);
-        if self.rows.count >= BATCH_ROWS || self.rows.bytes >= BATCH_BYTES {
-            self.encode_rows()?;
+        self.waiting.push(record);
+        if self.waiting.is_group() {
+            self.encode_group()?;
         }
         Ok(())
     }
 
-    fn encode_rows(&mut self) -> Result<()> {
-        if self.rows.count == 0 {
-            return Ok(());
-        }
-        self.group_bytes += self.rows.bytes;
-        self.group_headers += self.rows.header_count();
-        let batch = self.rows.take(self.partition)?;
+    /// Makes a row group of what waits.
+    fn encode_group(&mut self) -> Result<()> {
+        let waiting = std::mem::take(&mut self.waiting);
         let writer = self
             .writer
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
-        writer.write(&batch).map_err(encode)?;
-        if writer.in_progress_rows() == 0 {
-            (self.group_bytes, self.group_headers) = (0, 0);
-        } else if self.group_bytes >= GROUP_BYTES || self.group_headers >= GROUP_HEADERS {
-            writer.flush().map_err(encode)?;
-            (self.group_bytes, self.group_headers) = (0, 0);
+        let mut rows = Rows::default();
+        for record in waiting.pieces.iter().flat_map(RecordBuffer::records) {
+            rows.push(&record);
+            if rows.count >= BATCH_ROWS || rows.bytes >= BATCH_BYTES {
+                writer.write(&rows.take(self.partition)?).map_err(encode)?;
+            }
         }
-        self.encoder_bytes = writer.memory_size();
+        if rows.count > 0 {
+            writer.write(&rows.take(self.partition)?).map_err(encode)?;
+        }
+        writer.flush().map_err(encode)?;
         self.written_bytes = writer.bytes_written();
-        self.encoded_bytes = self.written_bytes + writer.in_progress_size();
         Ok(())
     }
 
     pub(super) fn encoded_bytes(&self) -> usize {
-        // What waits for the encoder comes out at about a quarter.
-        self.encoded_bytes + self.rows.bytes / 4
+        // What waits comes out at about a quarter.
+        self.written_bytes + self.waiting.bytes / 4
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.rows.bytes + self.encoder_bytes + self.written_bytes
+        // What is written grows by doubling.
+        self.waiting.memory_bytes() + self.written_bytes * 2
     }
 
     pub(super) fn finish(mut self) -> Result<Vec<u8>> {
-        self.encode_rows()?;
+        self.encode_group()?;
         let writer = self
             .writer
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        writer.into_inner().map_err(encode)
+        let mut bytes = writer.into_inner().map_err(encode)?;
+        bytes.shrink_to_fit();
+        Ok(bytes)
     }
+}
+
+/// The records of the next row group. They lie in pieces, so that nothing is copied as they become more.
+#[derive(Default)]
+struct Waiting {
+    pieces: Vec<RecordBuffer>,
+    rows: usize,
+    bytes: usize,
+    headers: usize,
+    /// What all pieces but the last have taken.
+    full_pieces_bytes: usize,
+}
+
+impl Waiting {
+    fn push<'h>(&mut self, record: &Record<'_, impl Iterator<Item = Header<'h>> + Clone>) {
+        let room = self
+            .pieces
+            .last()
+            .is_some_and(|piece| piece.bytes() < PIECE_BYTES);
+        if !room {
+            let next = self
+                .pieces
+                .last()
+                .map_or_else(RecordBuffer::default, |full| {
+                    self.full_pieces_bytes += full.capacity_bytes();
+                    full.of_same_size()
+                });
+            self.pieces.push(next);
+        }
+        let Some(piece) = self.pieces.last_mut() else {
+            return;
+        };
+        let before = (piece.bytes(), piece.header_count());
+        piece.push(record);
+        self.rows += 1;
+        self.bytes += piece.bytes() - before.0;
+        self.headers += piece.header_count() - before.1;
+    }
+
+    fn is_group(&self) -> bool {
+        self.rows >= GROUP_ROWS || self.bytes >= GROUP_BYTES || self.headers >= GROUP_HEADERS
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let last = self.pieces.last().map_or(0, RecordBuffer::capacity_bytes);
+        self.full_pieces_bytes + last
+    }
+}
+
+/// An array out of its builder, which gets room for as much again.
+fn finished<T: ByteArrayType>(builder: &mut GenericByteBuilder<T>) -> ArrayRef {
+    let array = builder.finish();
+    let bytes = array.value_data().len();
+    *builder = GenericByteBuilder::with_capacity(array.len(), bytes + bytes / 8);
+    Arc::new(array)
 }
 
 /// Rows on their way to the encoder.
@@ -306,17 +357,13 @@ impl Rows {
         self.schema_version.append_option(columns.schema_version);
     }
 
-    fn header_count(&self) -> usize {
-        arrow::array::ArrayBuilder::len(&self.header_name)
-    }
-
     /// The rows as a batch; none are left.
     fn take(&mut self, partition: i32) -> Result<RecordBatch> {
         let partitions = Int32Array::from_value(partition, self.count);
         (self.count, self.bytes) = (0, 0);
         let ends = std::mem::replace(&mut self.header_ends, vec![0]);
-        let names: ArrayRef = Arc::new(self.header_name.finish());
-        let values: ArrayRef = Arc::new(self.header_value.finish());
+        let names = finished(&mut self.header_name);
+        let values = finished(&mut self.header_value);
         let items = StructArray::try_new(header_fields(), vec![names, values], None);
         let headers = ListArray::try_new(
             header_item(),
@@ -328,12 +375,12 @@ impl Rows {
             Arc::new(partitions),
             Arc::new(self.offset.finish()),
             Arc::new(self.timestamp.finish()),
-            Arc::new(self.key.finish()),
+            finished(&mut self.key),
             Arc::new(headers.map_err(assemble)?),
-            Arc::new(self.value.finish()),
-            Arc::new(self.event_id.finish()),
-            Arc::new(self.event_type.finish()),
-            Arc::new(self.game_id.finish()),
+            finished(&mut self.value),
+            finished(&mut self.event_id),
+            finished(&mut self.event_type),
+            finished(&mut self.game_id),
             Arc::new(self.occurred_at.finish()),
             Arc::new(self.schema_version.finish()),
         ];

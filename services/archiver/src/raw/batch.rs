@@ -23,11 +23,16 @@ pub struct Oddities {
     pub no_time: u64,
 }
 
+/// What an open file takes beside its records.
+const FILE_BYTES: usize = 64 << 10;
+
 #[derive(Debug)]
 struct OpenFile {
     folder: RawFolder,
     /// The header that led here, to know the next record of it at once.
     header: Option<Vec<u8>>,
+    /// Whether that header is there and names no region.
+    odd_region: bool,
     writer: FileWriter,
 }
 
@@ -74,9 +79,10 @@ impl OpenBatch {
         };
         let index = match place {
             Place::File(index) => index,
-            Place::New(folder) => {
+            Place::New(folder, odd_region) => {
                 self.files.push(OpenFile {
                     folder,
+                    odd_region,
                     header: header.map(<[u8]>::to_vec),
                     writer: FileWriter::new(&self.options)?,
                 });
@@ -104,38 +110,38 @@ impl OpenBatch {
         let hour = RawFolder::hour_of(timestamp_ms);
         let leads =
             |file: &OpenFile| file.header.as_deref() == header && file.folder.hour() == hour;
-        if self.files.get(self.last).is_some_and(leads) {
-            self.count(header, timestamp_ms);
-            return Some(Place::File(self.last));
+        let last = self.files.get(self.last).filter(|file| leads(file));
+        let known = last
+            .map(|_| self.last)
+            .or_else(|| self.files.iter().position(leads));
+        if let Some(index) = known {
+            self.count(self.files[index].odd_region, timestamp_ms);
+            return Some(Place::File(index));
         }
-        let region = match header {
-            None => self.default_region.clone(),
-            Some(bytes) => std::str::from_utf8(bytes)
+        let named = header.map(|bytes| {
+            std::str::from_utf8(bytes)
                 .ok()
                 .and_then(|text| Region::parse(text).ok())
-                .unwrap_or_else(Region::other),
+        });
+        let odd_region = matches!(named, Some(None));
+        let region = match named {
+            None => self.default_region.clone(),
+            Some(region) => region.unwrap_or_else(Region::other),
         };
         let folder = RawFolder::of(region, timestamp_ms);
         let found = self.files.iter().position(|file| file.folder == folder);
         let place = match found {
             Some(index) => Place::File(index),
             None if self.files.len() >= self.max_files => return None,
-            None => Place::New(folder),
+            None => Place::New(folder, odd_region),
         };
-        self.count(header, timestamp_ms);
+        self.count(odd_region, timestamp_ms);
         Some(place)
     }
 
-    fn count(&mut self, header: Option<&[u8]>, timestamp_ms: Option<i64>) {
-        if timestamp_ms.is_none_or(|ms| ms < 0) {
-            self.oddities.no_time += 1;
-        }
-        let odd = header.is_some_and(|bytes| {
-            std::str::from_utf8(bytes).map_or(true, |text| Region::parse(text).is_err())
-        });
-        if odd {
-            self.oddities.other_region += 1;
-        }
+    fn count(&mut self, odd_region: bool, timestamp_ms: Option<i64>) {
+        self.oddities.no_time += u64::from(timestamp_ms.is_none_or(|ms| ms < 0));
+        self.oddities.other_region += u64::from(odd_region);
     }
 
     /// How many records it holds.
@@ -154,7 +160,7 @@ impl OpenBatch {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         // A writer has its fixed costs before its first record is counted.
-        self.memory_bytes + self.files.len() * 64 * 1_024
+        self.memory_bytes + self.files.len() * FILE_BYTES
     }
 
     /// What was odd about its records.
@@ -177,5 +183,6 @@ impl OpenBatch {
 
 enum Place {
     File(usize),
-    New(RawFolder),
+    /// None yet; and whether it is the header that names no region.
+    New(RawFolder, bool),
 }

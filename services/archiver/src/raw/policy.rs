@@ -52,7 +52,7 @@ impl Default for RawPolicy {
         Self {
             rotation: Rotation::default(),
             format: FileFormat::Parquet,
-            zstd_level: 3,
+            zstd_level: 1,
             default_region: Region::other(),
         }
     }
