@@ -13,13 +13,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use super::rate::Key;
 use crate::config::LimitsConfig;
 
+/// How many exports each caller has under way.
+type Callers = Arc<Mutex<HashMap<Key, usize>>>;
+
 /// The exports of the process.
 #[derive(Debug)]
 pub(crate) struct Exports {
     places: Arc<Semaphore>,
     turns: Semaphore,
     per_caller: Option<usize>,
-    callers: Arc<Mutex<HashMap<Key, usize>>>,
+    callers: Callers,
     /// An export whose client takes nothing for so long is broken off.
     pub(crate) stall: Duration,
 }
@@ -28,7 +31,7 @@ pub(crate) struct Exports {
 #[derive(Debug)]
 pub(crate) struct ExportSlot {
     _place: OwnedSemaphorePermit,
-    caller: Option<(Key, Arc<Mutex<HashMap<Key, usize>>>)>,
+    caller: Option<(Key, Callers)>,
 }
 
 impl Exports {
