@@ -25,10 +25,11 @@ pub(super) enum Cache {
 }
 
 impl Cache {
-    /// The API's settings for it. There is no cache yet: what is asked for again and again shows what one would have to beat.
+    /// The API's settings for it: as it comes, or none at all.
     pub(super) fn settings(self) -> Vec<(&'static str, String)> {
         match self {
-            Self::Off | Self::On => Vec::new(),
+            Self::Off => vec![("QUERY_API__CACHE__BYTES", "0".to_owned())],
+            Self::On => Vec::new(),
         }
     }
 }
