@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use service::config::{self, ConfigFaults};
-use store::DatabaseConfig;
+use store::{DatabaseConfig, PoolConfig};
 use stream::ConsumerConfig;
 use telemetry::TelemetryConfig;
 
 use crate::games::FoldPolicy;
 use crate::worker::STOPPED_RETRY;
 
-/// The whole configuration. `config/ingestor.example.toml` shows every key with its default.
+/// The whole configuration. `deploy/config/ingestor.example.toml` shows every key with its default.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -169,6 +169,10 @@ impl Config {
                 "must be at least 1 (a time: 1s)".to_owned(),
             )
         }));
+        if self.database.pool != PoolConfig::default() {
+            let problem = "is not used: each worker has sessions of its own; see games.workers";
+            faults.push(("database.pool".to_owned(), problem.to_owned()));
+        }
         if self.janitor.enabled && self.janitor.idle_for < self.games.fold.snapshot_age {
             let problem = "must be at least games.fold.snapshot_age: a game that is played may look idle for so long";
             faults.push(("janitor.idle_for".to_owned(), problem.to_owned()));
@@ -182,6 +186,9 @@ mod tests {
     use figment::Jail;
 
     use super::*;
+
+    /// The ingestor's sessions are its workers': it has no pool.
+    const IN_POOL: [&str; 4] = ["max_size", "min_idle", "wait_timeout", "max_lifetime"];
 
     fn example() -> std::path::PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/config/ingestor.example.toml")
@@ -197,6 +204,30 @@ mod tests {
                 Config::load(None).unwrap(),
             );
             assert_eq!(format!("{shown:?}"), format!("{defaults:?}"));
+            let text = std::fs::read_to_string(example()).unwrap();
+            let defaults = format!("{defaults:#?}");
+            let keys = defaults
+                .lines()
+                .filter_map(|line| line.trim().split_once(": "));
+            for (key, value) in keys.filter(|(_, value)| !value.starts_with("PoolConfig")) {
+                let shown = match value.ends_with('{') {
+                    true => text.contains(&format!("{key}]")),
+                    false => text.contains(&format!("{key} =")),
+                };
+                assert!(shown || IN_POOL.contains(&key), "{key} is missing");
+            }
+            Ok(())
+        });
+    }
+
+    #[test]
+    #[expect(clippy::result_large_err, reason = "the jail's own error type")]
+    fn a_pool_is_refused_where_there_is_none() {
+        Jail::expect_with(|jail| {
+            jail.set_env("INGESTOR__DATABASE__URL", "postgres://example");
+            jail.set_env("INGESTOR__DATABASE__POOL__MAX_SIZE", "4");
+            let faults = Config::load(None).unwrap_err().to_string();
+            assert!(faults.contains("DATABASE__POOL"), "{faults}");
             Ok(())
         });
     }

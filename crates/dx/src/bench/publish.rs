@@ -261,12 +261,7 @@ impl Publisher {
         let headers = record.headers(&mut self.room);
         let headers = headers.iter().fold(
             OwnedHeaders::new_with_capacity(headers.len()),
-            |all, (key, value)| {
-                all.insert(Header {
-                    key,
-                    value: *value,
-                })
-            },
+            |all, (key, value)| all.insert(Header { key, value: *value }),
         );
         let place = self.deliveries.wait(acknowledge);
         let mut record = BaseRecord::with_opaque_to(&self.topic, place)

@@ -1,7 +1,7 @@
 //! The checkout and cargo: where the sources are, and the binaries built from them.
 //!
-//! Every build uses the dev profile and the features of all default members together, as the alias `cargo dx` does, so that nothing
-//! is compiled twice.
+//! Builds use the features of all default members together, as the alias `cargo dx` does, so that nothing is compiled twice; and the
+//! dev profile, but for a bench.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

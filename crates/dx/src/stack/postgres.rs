@@ -148,6 +148,7 @@ fn settings(profile: &Profile, ports: &Ports) -> Vec<String> {
         "max_connections=300".to_owned(),
         "shared_buffers=256MB".to_owned(),
         "max_wal_size=2GB".to_owned(),
+        "min_wal_size=1GB".to_owned(),
         "timezone=UTC".to_owned(),
         "log_timezone=UTC".to_owned(),
     ];

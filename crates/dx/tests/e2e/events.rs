@@ -78,8 +78,17 @@ fn config(topic: &TestTopic) -> ClientConfig {
     config
 }
 
-/// Publishes records in order and returns when all of them are stored.
+/// Publishes records in order, each where its key says, and returns when all of them are stored.
 pub(crate) fn publish(topic: &TestTopic, records: impl IntoIterator<Item = Record>) {
+    publish_to(topic, None, records);
+}
+
+/// Publishes records in order, all of them to one partition if it is given, and returns when they are stored.
+pub(crate) fn publish_to(
+    topic: &TestTopic,
+    partition: Option<i32>,
+    records: impl IntoIterator<Item = Record>,
+) {
     let producer: ThreadedProducer<DefaultProducerContext> = config(topic)
         .set("enable.idempotence", "true")
         .set("partitioner", "murmur2_random")
@@ -89,6 +98,7 @@ pub(crate) fn publish(topic: &TestTopic, records: impl IntoIterator<Item = Recor
         .unwrap();
     for (key, value) in records {
         let mut record = BaseRecord::to(topic.name()).key(&key).payload(&value);
+        record.partition = partition;
         while let Err((error, back)) = producer.send(record) {
             assert_eq!(
                 error.rdkafka_error_code(),

@@ -164,6 +164,25 @@ async fn bodies_of_a_megabyte_and_held_moves_stay_within_their_limits() {
     history.verify();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_with_a_backlog_does_not_hold_up_another_one_of_its_worker() {
+    const GAMES: u32 = 20_000;
+    let mut history = History::with_partitions(2).await;
+    let behind = (0..GAMES).flat_map(|game| events::whole(&format!("behind-{game}")));
+    events::publish_to(history.topic(), Some(0), behind);
+    events::publish_to(history.topic(), Some(1), events::whole("apart"));
+    history.start_ingestor_with(&[("INGESTOR__GAMES__WORKERS", "1")]);
+    let apart = "SELECT count(*) FROM games WHERE game_id = 'apart'";
+    history.until_count(apart, 1).await;
+    let done = "SELECT next_offset FROM stream_checkpoints WHERE partition = 0";
+    let done = history.count(done).await;
+    println!("{done} of {} records are done", GAMES * 10);
+    assert!(done < i64::from(GAMES) * 10, "the backlog came first");
+    history
+        .until_count("SELECT count(*) FROM games", i64::from(GAMES) + 1)
+        .await;
+}
+
 /// `LIVE_GAMES` says how many, for a look at more than a test has time for.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partition_with_many_live_games_takes_its_share_of_memory_and_is_taken_over() {
