@@ -10,4 +10,5 @@
 mod arrows;
 mod files;
 mod licences;
+mod seeded_bugs;
 mod workspace;
