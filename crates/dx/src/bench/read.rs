@@ -72,7 +72,7 @@ pub(crate) struct Args {
 /// # Errors
 /// A part does not start, or does not answer.
 pub(super) async fn run(profile: &Profile, args: &Args) -> anyhow::Result<()> {
-    let work = measure(profile, args);
+    let work = Box::pin(measure(profile, args));
     match args.reuse {
         true => own_stack::measure_again_on(profile, args.keep, work).await,
         false => own_stack::measure_on(profile, args.keep, work).await,

@@ -97,7 +97,7 @@ async fn read_head(stream: &mut BufReader<TcpStream>, line: &mut Vec<u8>) -> std
     let first = read_line(stream, line).await?;
     let mut head = Head {
         status: number(first.get(9..12), 10).and_then(|status| {
-            u16::try_from(status).map_err(|_| Error::from(ErrorKind::InvalidData))
+            u16::try_from(status).map_err(|error| Error::new(ErrorKind::InvalidData, error))
         })?,
         ..Head::default()
     };
