@@ -149,9 +149,8 @@ async fn what_is_no_http_ends_in_a_refusal() {
         ),
         (
             "upgrade",
-            format!(
-                "GET /v1/games HTTP/1.1\r\nupgrade: h2c\r\nconnection: upgrade, close\r\nhost: test\r\n\r\n"
-            ),
+            "GET /v1/games HTTP/1.1\r\nupgrade: h2c\r\nconnection: upgrade, close\r\nhost: test\r\n\r\n"
+                .to_owned(),
         ),
         (
             "ranges",
