@@ -210,7 +210,7 @@ mod tests {
                 .lines()
                 .filter_map(|line| line.trim().split_once(": "));
             for (key, value) in keys.filter(|(_, value)| !value.starts_with("PoolConfig")) {
-                let shown = match value.ends_with('{') {
+                let shown = match value.contains('{') {
                     true => text.contains(&format!("{key}]")),
                     false => text.contains(&format!("{key} =")),
                 };
