@@ -111,6 +111,10 @@ async fn an_archiver_outlives_a_disk_that_takes_no_more() {
     wait_for("the whole log in the archive", || {
         ledger.is_archived(&archive)
     });
+    // A link is put in place under its name, and its first name taken away, one after the other.
+    wait_for("the last link alone", || {
+        files(&archive).iter().all(|file| !file.contains('#'))
+    });
     // A file of records has more bytes; to the process it is as if the disk had no room for it.
     running.limit_files(Some(256));
     let before = files(&archive);
