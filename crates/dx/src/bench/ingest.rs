@@ -25,7 +25,7 @@ const PARTITIONS: i32 = 8;
 /// The most partitions.
 const MANY_PARTITIONS: i32 = 128;
 /// How many games are watched at a time. Each asks fifty times a second; more would be a load of their own.
-const WATCHED: usize = 12;
+const WATCHED: usize = 4;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
