@@ -42,7 +42,7 @@ pub(crate) use postgres_binaries::{
 pub(crate) use process::{Process, Signal, detached, on_path};
 pub(crate) use profile::{Endpoints, Profile, S3, Servers};
 pub(crate) use python::{readers, version as python_version};
-pub(crate) use service::{Args as RunArgs, ask_archiver, run};
+pub(crate) use service::{Args as RunArgs, archiver_s3, ask_archiver, run};
 pub(crate) use state::{Lock, State};
 pub(crate) use status::{Args as StatusArgs, run as status};
 pub(crate) use topic::{end_offsets, ensure_new as new_topic};

@@ -37,7 +37,7 @@ pub struct PublisherConfig {
     pub properties: BTreeMap<String, String>,
 }
 
-/// How batches are compressed. `docs/PERFORMANCE.md` has what each costs whoever reads them.
+/// How batches are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compression {
     /// Not at all.

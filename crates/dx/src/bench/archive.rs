@@ -121,10 +121,7 @@ async fn measure(profile: &Profile, args: &Args) -> anyhow::Result<()> {
 fn finish(profile: &Profile, args: &Args, report: &Report) -> anyhow::Result<()> {
     say(report.table());
     own_stack::write_json(args.json.as_deref(), &report.figures())?;
-    let svg = args
-        .svg
-        .clone()
-        .unwrap_or_else(|| profile.root.join(".game-history/bench-archive.svg"));
+    let svg = own_stack::picture(profile, args.svg.as_deref(), "bench-archive.svg");
     picture::draw(report, &svg)?;
     say(format_args!("picture: {}", svg.display()));
     Ok(())

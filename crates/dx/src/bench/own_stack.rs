@@ -1,6 +1,6 @@
 //! The life of a bench: a stack of its own, empty at the beginning and gone at the end, and where the figures go.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
@@ -69,6 +69,14 @@ async fn fresh(profile: &Profile) -> anyhow::Result<()> {
         stack::stop(profile, true, &lock).await?;
     }
     stack::up(profile, &stack::UpArgs {}).await
+}
+
+/// Where a bench's picture goes: as asked for, or into the folder of the profiles.
+pub(super) fn picture(profile: &Profile, asked: Option<&Path>, name: &str) -> PathBuf {
+    asked.map_or_else(
+        || profile.root.join(".game-history").join(name),
+        Path::to_path_buf,
+    )
 }
 
 /// Writes the figures where they were asked for.

@@ -16,7 +16,7 @@ use serde::Serialize;
 use test_support::StoreProxy;
 
 use super::members::{Kind, Members, SESSION_TIMEOUT_MS};
-use crate::stack::{Endpoints, Profile, S3};
+use crate::stack::{self, Endpoints, Profile, S3};
 pub(super) use evidence::{Blows, Evidence};
 pub(super) use judge::{Compared, judge};
 pub(super) use plan::{Blow, draw};
@@ -76,10 +76,6 @@ impl<'a> Archivers<'a> {
 /// An archiver's configuration: small batches, so that there is a link to fight for at any time, and little patience.
 fn environment(endpoints: &Endpoints, s3: &S3, endpoint: String) -> Vec<(&'static str, String)> {
     let fixed = [
-        ("ARCHIVER__STORE__ALLOW_HTTP", "true"),
-        ("ARCHIVER__STORE__REGION", s3.region),
-        ("ARCHIVER__STORE__ACCESS_KEY_ID", s3.access_key),
-        ("ARCHIVER__STORE__SECRET_ACCESS_KEY", s3.secret_key),
         ("ARCHIVER__STORE__REQUEST_TIMEOUT", "6s"),
         ("ARCHIVER__STORE__RETRY_TIMEOUT", "3s"),
         ("ARCHIVER__RAW__ROTATION__ROWS", "20000"),
@@ -91,9 +87,9 @@ fn environment(endpoints: &Endpoints, s3: &S3, endpoint: String) -> Vec<(&'stati
         .into_iter()
         .map(|(name, value)| (name, value.to_owned()))
         .collect();
+    environment.extend(stack::archiver_s3(s3, endpoint));
     environment.extend([
         ("ARCHIVER__STORE__URL", endpoints.archive.url.clone()),
-        ("ARCHIVER__STORE__ENDPOINT", endpoint),
         ("ARCHIVER__KAFKA__BROKERS", endpoints.kafka.clone()),
         (
             "ARCHIVER__KAFKA__SESSION_TIMEOUT_MS",

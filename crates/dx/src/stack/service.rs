@@ -14,7 +14,7 @@ use super::build;
 use super::log;
 use super::ports::{Ports, pick};
 use super::process::{self, Process, mark};
-use super::profile::{Endpoints, Profile};
+use super::profile::{Endpoints, Profile, S3};
 use super::state::{Lock, State};
 use crate::console::{self, Step};
 
@@ -98,18 +98,23 @@ fn archiver_environment(endpoints: &Endpoints, listen: String) -> Vec<(&'static 
         ("ARCHIVER__HEALTH__LISTEN", listen),
     ];
     if let Some(s3) = &endpoints.archive.s3 {
-        environment.extend([
-            ("ARCHIVER__STORE__ENDPOINT", s3.endpoint.clone()),
-            ("ARCHIVER__STORE__REGION", s3.region.to_owned()),
-            ("ARCHIVER__STORE__ACCESS_KEY_ID", s3.access_key.to_owned()),
-            (
-                "ARCHIVER__STORE__SECRET_ACCESS_KEY",
-                s3.secret_key.to_owned(),
-            ),
-            ("ARCHIVER__STORE__ALLOW_HTTP", "true".to_owned()),
-        ]);
+        environment.extend(archiver_s3(s3, s3.endpoint.clone()));
     }
     environment
+}
+
+/// What makes an archiver use an S3 server of the stack, reached at `endpoint`.
+pub(crate) fn archiver_s3(s3: &S3, endpoint: String) -> [(&'static str, String); 5] {
+    [
+        ("ARCHIVER__STORE__ENDPOINT", endpoint),
+        ("ARCHIVER__STORE__REGION", s3.region.to_owned()),
+        ("ARCHIVER__STORE__ACCESS_KEY_ID", s3.access_key.to_owned()),
+        (
+            "ARCHIVER__STORE__SECRET_ACCESS_KEY",
+            s3.secret_key.to_owned(),
+        ),
+        ("ARCHIVER__STORE__ALLOW_HTTP", "true".to_owned()),
+    ]
 }
 
 /// Builds a service and runs it.

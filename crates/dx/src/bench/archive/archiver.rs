@@ -9,7 +9,7 @@ use archive::{ArchiveStore, FileFormat, StoreSettings};
 use super::contents::Stored;
 use crate::bench::measured::{Cpu, Measured};
 use crate::bench::watch::Sample;
-use crate::stack::{Endpoints, Profile};
+use crate::stack::{self, Endpoints, Profile};
 
 /// How often it is looked at.
 const EVERY: Duration = Duration::from_millis(100);
@@ -74,16 +74,7 @@ impl Place {
     fn environment(&self, endpoints: &Endpoints) -> Vec<(&'static str, String)> {
         let mut settings = vec![("ARCHIVER__STORE__URL", self.settings.url.clone())];
         if let Some(s3) = endpoints.archive.s3.as_ref().filter(|_| self.name == "s3") {
-            settings.extend([
-                ("ARCHIVER__STORE__ENDPOINT", s3.endpoint.clone()),
-                ("ARCHIVER__STORE__REGION", s3.region.to_owned()),
-                ("ARCHIVER__STORE__ACCESS_KEY_ID", s3.access_key.to_owned()),
-                (
-                    "ARCHIVER__STORE__SECRET_ACCESS_KEY",
-                    s3.secret_key.to_owned(),
-                ),
-                ("ARCHIVER__STORE__ALLOW_HTTP", "true".to_owned()),
-            ]);
+            settings.extend(stack::archiver_s3(s3, s3.endpoint.clone()));
         }
         settings
     }
