@@ -1,7 +1,9 @@
 //! Records as the archive has them: Kafka's bytes, nothing interpreted.
 
+use std::borrow::Cow;
+
 /// A header: its name and its value, which may be null.
-pub type Header<'a> = (&'a str, Option<&'a [u8]>);
+pub type Header<'a> = (Cow<'a, str>, Option<&'a [u8]>);
 
 /// A record. `H` goes through its headers in order.
 #[derive(Debug, Clone)]
@@ -187,7 +189,7 @@ impl<'a> Iterator for Headers<'a> {
         let name = slice(self.bytes, *name).unwrap_or_default();
         // Names are pushed as text.
         Some((
-            std::str::from_utf8(name).unwrap_or_default(),
+            Cow::Borrowed(std::str::from_utf8(name).unwrap_or_default()),
             slice(self.bytes, *value),
         ))
     }
@@ -196,6 +198,6 @@ impl<'a> Iterator for Headers<'a> {
 /// The region that a record's headers name: the first header `region`, as it came.
 pub fn region_header<'a>(mut headers: impl Iterator<Item = Header<'a>>) -> Option<&'a [u8]> {
     headers
-        .find(|(name, _)| *name == events::headers::REGION)
+        .find(|(name, _)| name == events::headers::REGION)
         .and_then(|(_, value)| value)
 }

@@ -22,6 +22,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::error::{ConnectFailure, with_causes};
 use crate::{DatabaseConfig, StoreError};
 
+/// `MERGE` is newer than what came before.
+const OLDEST_MAJOR: u32 = 15;
 /// A generic plan over a partitioned table would lock every partition of it.
 const WRITER_SETTINGS: &str = "-c plan_cache_mode=force_custom_plan";
 /// A plan may be made while a table is still empty, and must hold when it is full: no look through a whole table.
@@ -50,10 +52,11 @@ pub async fn establish_reader(config: &DatabaseConfig) -> Result<AsyncPgConnecti
 
 async fn connect(config: &DatabaseConfig, settings: &str) -> Result<AsyncPgConnection, StoreError> {
     let postgres = session_config(config, settings)?;
-    let failed = |error: &dyn std::error::Error| StoreError::Connect {
+    let refused = |reason: String| StoreError::Connect {
         target: target(&postgres),
-        source: ConnectFailure(with_causes(error)),
+        source: ConnectFailure(reason),
     };
+    let failed = |error: &dyn std::error::Error| refused(with_causes(error));
     // Names resolve outside `connect_timeout`, and a server may accept and never answer: bound the whole.
     let hosts = u32::try_from(postgres.get_hosts().len().max(1)).unwrap_or(1);
     let limit = config.connect_timeout * hosts;
@@ -61,19 +64,30 @@ async fn connect(config: &DatabaseConfig, settings: &str) -> Result<AsyncPgConne
         if uses_tls(&postgres) {
             let tls = MakeRustlsConnect::new(tls_config(config)?);
             let (client, driver) = postgres.connect(tls).await.map_err(|e| failed(&e))?;
+            check_version(driver.parameter("server_version")).map_err(refused)?;
             AsyncPgConnection::try_from_client_and_connection(client, driver).await
         } else {
             let (client, driver) = postgres.connect(NoTls).await.map_err(|e| failed(&e))?;
+            check_version(driver.parameter("server_version")).map_err(refused)?;
             AsyncPgConnection::try_from_client_and_connection(client, driver).await
         }
         .map_err(|e| failed(&e))
     };
     match tokio::time::timeout(limit, connecting).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(StoreError::Connect {
-            target: target(&postgres),
-            source: ConnectFailure(format!("no answer within {limit:?}")),
-        }),
+        Err(_) => Err(refused(format!("no answer within {limit:?}"))),
+    }
+}
+
+/// Refuses a server that is too old by what it says of itself, such as `15.4 (Debian 15.4-1)`. One that says nothing or something
+/// else, as a proxy may, is taken.
+fn check_version(said: Option<&str>) -> Result<(), String> {
+    let major = said.and_then(|said| said.split(|c: char| !c.is_ascii_digit()).next());
+    match (said, major.and_then(|major| major.parse::<u32>().ok())) {
+        (Some(said), Some(major)) if major < OLDEST_MAJOR => Err(format!(
+            "the server is PostgreSQL {said}, and {OLDEST_MAJOR} or newer is needed"
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -187,6 +201,23 @@ mod tests {
 
     fn tls_for(url: &str) -> bool {
         uses_tls(&DatabaseConfig::new(url).parse_url().unwrap())
+    }
+
+    #[test]
+    fn a_server_that_is_too_old_is_refused_and_told_so() {
+        for said in [
+            None,
+            Some("15.18 (Debian 15.18-0)"),
+            Some("18beta1"),
+            Some("?"),
+        ] {
+            assert_eq!(check_version(said), Ok(()));
+        }
+        let told = check_version(Some("14.20")).unwrap_err();
+        assert_eq!(
+            told,
+            "the server is PostgreSQL 14.20, and 15 or newer is needed"
+        );
     }
 
     #[test]

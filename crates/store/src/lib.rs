@@ -19,6 +19,7 @@ pub mod connect;
 pub mod dead_letters;
 mod error;
 pub mod ingest;
+mod kept;
 pub mod live;
 pub mod migrate;
 pub mod partitions;

@@ -14,15 +14,17 @@
 //! Where to read from is the reader's word alone: a newly assigned partition is silent until it is started at an offset, and
 //! the group's committed offsets are written for lag tools and never read.
 
+mod budget;
 mod config;
 mod consumer;
 mod context;
 mod error;
+mod fetched;
 mod identity;
 mod pauses;
 mod poll;
-mod raw_headers;
 mod record;
+mod slot;
 
 pub use config::{ConsumerConfig, GroupProtocol};
 pub use consumer::{Consumer, StreamEvent};

@@ -8,26 +8,24 @@
 //! ```
 //!
 //! Only records at or after the expected offset leave a started partition: what a seek left behind in the queue is dropped.
+//!
+//! Blocks hold the client too: a member has left its group for certain once its handle and its blocks are dropped.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
+use crate::budget::Budget;
 use crate::context::{Change, Context};
-use crate::record::{Budget, RecordBlockBuilder};
-use crate::{ConsumerConfig, StreamEvent, raw_headers};
+use crate::fetched::PartitionQueue;
+use crate::slot::{Drained, Slot, State};
+use crate::{ConsumerConfig, StreamEvent};
 
-/// A block is closed at this many bytes.
-const BLOCK_BYTES: usize = 1 << 20;
-/// A block is closed at this many records.
-const BLOCK_RECORDS: usize = 4_096;
 /// How long an idle poll waits.
 const IDLE_WAIT: Duration = Duration::from_millis(4);
 /// How long a seek may take before it is tried again.
@@ -52,22 +50,6 @@ pub(crate) enum Command {
         next_offset: i64,
     },
     Leave,
-}
-
-enum State {
-    Silent,
-    Seeking { offset: i64 },
-    Started { expected: i64 },
-}
-
-struct Slot {
-    queue: Option<PartitionQueue<Context>>,
-    state: State,
-    epoch: u64,
-    block: RecordBlockBuilder,
-    opened: Instant,
-    budget: Arc<Budget>,
-    paused: bool,
 }
 
 pub(crate) struct PollLoop<D> {
@@ -111,7 +93,7 @@ impl<D: FnMut(StreamEvent)> PollLoop<D> {
             self.advise(false);
         }
         self.advise(true);
-        // Queues hold the consumer: they go first, then the last handle leaves the group.
+        // Queues hold the consumer: they go first, then the last handle closes it.
         self.slots.clear();
         self.consumer.unsubscribe();
     }
@@ -126,9 +108,8 @@ impl<D: FnMut(StreamEvent)> PollLoop<D> {
                     epoch,
                 }) => {
                     if let Some(slot) = self.slots.get_mut(&partition) {
-                        slot.state = State::Seeking { offset };
+                        slot.change(State::Seeking { offset });
                         slot.epoch = epoch;
-                        slot.block = RecordBlockBuilder::default();
                     }
                 }
                 Ok(Command::Stop { partition }) => self.silence(partition),
@@ -183,22 +164,9 @@ impl<D: FnMut(StreamEvent)> PollLoop<D> {
     }
 
     fn add(&mut self, partition: i32) {
-        let queue = self
-            .consumer
-            .split_partition_queue(&self.config.topic, partition);
-        let (block, budget) = (RecordBlockBuilder::default(), Arc::default());
-        self.slots.insert(
-            partition,
-            Slot {
-                queue,
-                state: State::Silent,
-                epoch: 0,
-                block,
-                opened: Instant::now(),
-                budget,
-                paused: false,
-            },
-        );
+        let queue = PartitionQueue::split(&self.consumer, &self.config.topic, partition);
+        let slot = Slot::new(queue, self.config.partition_buffer_bytes);
+        self.slots.insert(partition, slot);
     }
 
     fn list(&self, partition: i32) -> TopicPartitionList {
@@ -212,8 +180,7 @@ impl<D: FnMut(StreamEvent)> PollLoop<D> {
             tracing::warn!(partition, %error, "can't pause");
         }
         if let Some(slot) = self.slots.get_mut(&partition) {
-            slot.state = State::Silent;
-            slot.block = RecordBlockBuilder::default();
+            slot.change(State::Silent);
         }
     }
 
@@ -264,12 +231,8 @@ impl<D: FnMut(StreamEvent)> PollLoop<D> {
             if let Some(detail) = drained.out_of_range {
                 lost.push((*partition, slot.epoch, detail));
             }
-            let full = slot.block.len() >= BLOCK_RECORDS || slot.block.bytes() >= BLOCK_BYTES;
-            if !slot.block.is_empty() && (full || slot.opened.elapsed() >= linger) {
-                let budgets = vec![Arc::clone(&slot.budget), Arc::clone(&self.total)];
-                (self.deliver)(StreamEvent::Records(
-                    slot.block.build_with(*partition, slot.epoch, budgets),
-                ));
+            if let Some(block) = slot.close(*partition, linger, &self.total) {
+                (self.deliver)(StreamEvent::Records(block));
             }
         }
         for (partition, epoch, detail) in lost {
@@ -306,68 +269,4 @@ impl<D: FnMut(StreamEvent)> PollLoop<D> {
             tracing::debug!(%error, "advisory offsets were not sent");
         }
     }
-}
-
-#[derive(Default)]
-struct Drained {
-    records: usize,
-    out_of_range: Option<String>,
-}
-
-impl Slot {
-    fn drain(&mut self) -> Drained {
-        let mut drained = Drained::default();
-        let Some(queue) = &self.queue else {
-            return drained;
-        };
-        while self.block.len() < BLOCK_RECORDS && self.block.bytes() < BLOCK_BYTES {
-            let Some(polled) = queue.poll(Duration::ZERO) else {
-                break;
-            };
-            let State::Started { expected } = &mut self.state else {
-                continue;
-            };
-            match polled {
-                Ok(message) if message.offset() < *expected => {}
-                Ok(message) => {
-                    *expected = message.offset() + 1;
-                    if self.block.is_empty() {
-                        self.opened = Instant::now();
-                    }
-                    push(&mut self.block, &message);
-                    drained.records += 1;
-                }
-                Err(error) if is_out_of_range(&error) => {
-                    drained.out_of_range = Some(error.to_string());
-                    break;
-                }
-                Err(error) => tracing::warn!(%error, "partition poll"),
-            }
-        }
-        drained
-    }
-}
-
-fn is_out_of_range(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            RDKafkaErrorCode::AutoOffsetReset
-                | RDKafkaErrorCode::OffsetOutOfRange
-                | RDKafkaErrorCode::NoOffset
-        )
-    )
-}
-
-fn push(block: &mut RecordBlockBuilder, message: &BorrowedMessage<'_>) {
-    let (offset, timestamp_ms) = (message.offset(), message.timestamp().to_millis());
-    block.push_with(
-        offset,
-        timestamp_ms,
-        message.key(),
-        message.payload(),
-        |headers| {
-            raw_headers::for_each(message, |name, value| headers.push(name, value));
-        },
-    );
 }

@@ -104,7 +104,7 @@ impl<W: std::io::Write> Output<W> {
     fn print(&mut self, partition: i32, record: &Record<'_>) {
         let mut headers = Map::new();
         for (name, value) in record.headers.clone() {
-            headers.insert(name.to_owned(), readable(value));
+            headers.insert(name.into_owned(), readable(value));
         }
         let time = record
             .timestamp_ms

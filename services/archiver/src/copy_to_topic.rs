@@ -71,7 +71,11 @@ async fn require_empty(config: &Config, topic: &str) -> anyhow::Result<()> {
 async fn publish(publisher: &GamePublisher, block: &RecordBuffer) -> anyhow::Result<()> {
     let mut pending: Vec<Pending> = Vec::with_capacity(block.len().min(IN_FLIGHT));
     for record in block.records() {
-        let headers: Vec<(&str, Option<&[u8]>)> = record.headers.clone().collect();
+        let headers: Vec<_> = record.headers.clone().collect();
+        let headers: Vec<(&str, Option<&[u8]>)> = headers
+            .iter()
+            .map(|(name, value)| (name.as_ref(), *value))
+            .collect();
         let raw = RawRecord {
             key: record.key,
             value: record.value,

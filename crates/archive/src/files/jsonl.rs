@@ -130,7 +130,7 @@ impl JsonlWriter {
         let header = |(name, value): Header<'h>| {
             let (value, value_base64) = in_json(value);
             HeaderLine {
-                name: Text(name.into()),
+                name: Text(name),
                 value,
                 value_base64,
             }

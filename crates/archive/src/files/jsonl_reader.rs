@@ -183,8 +183,9 @@ impl JsonlFile {
             timestamp_ms: line.timestamp_ms,
             key: key.as_deref(),
             value: value.as_deref(),
-            headers: headers
-                .map(|(header, value)| -> Header<'_> { (&header.name.0, value.as_deref()) }),
+            headers: headers.map(|(header, value)| -> Header<'_> {
+                (header.name.0.as_ref().into(), value.as_deref())
+            }),
         });
         self.last_offset = line.offset;
         Ok(())

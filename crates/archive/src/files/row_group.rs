@@ -290,5 +290,5 @@ impl OpenGroup {
 
 fn as_header((name, value): &(ByteArray, Option<ByteArray>)) -> Header<'_> {
     let name = std::str::from_utf8(name.data()).unwrap_or_default();
-    (name, value.as_ref().map(ByteArray::data))
+    (name.into(), value.as_ref().map(ByteArray::data))
 }

@@ -46,7 +46,7 @@ impl Owned {
             key: record.key.map(<[u8]>::to_vec),
             value: record.value.map(<[u8]>::to_vec),
             headers: headers
-                .map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)))
+                .map(|(name, value)| (name.into_owned(), value.map(<[u8]>::to_vec)))
                 .collect(),
         }
     }
@@ -68,7 +68,7 @@ fn written(records: &[Owned], format: FileFormat) -> EncodedFile {
         let headers = record
             .headers
             .iter()
-            .map(|(name, value)| (name.as_str(), value.as_deref()));
+            .map(|(name, value)| (name.as_str().into(), value.as_deref()));
         let (key, value) = (record.key.as_deref(), record.value.as_deref());
         let (offset, timestamp_ms) = (record.offset, record.timestamp_ms);
         writer

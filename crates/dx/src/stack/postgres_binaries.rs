@@ -13,7 +13,7 @@ use super::process::{find_on_path, mark, on_path};
 use super::profile::Profile;
 use crate::console::Step;
 
-const OLDEST_MAJOR: u32 = 14;
+const OLDEST_MAJOR: u32 = 15;
 
 /// A folder with `postgres` and `initdb` of one version.
 #[derive(Debug, Clone, PartialEq, Eq)]

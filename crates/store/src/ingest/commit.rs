@@ -15,6 +15,7 @@ use domain::{EventTime, GameId, Reason};
 use super::rows::{self, Shelf};
 use super::{Batch, Counts, DeadLetter, IngestSession};
 use crate::StoreError;
+use crate::kept::Keep as _;
 
 /// What a commit did beyond what its batch said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -135,9 +136,6 @@ async fn write(
             .await
             .map_err(CommitError::of_statement)?;
     }
-    rows::delete_live_games(connection, batch)
-        .await
-        .map_err(CommitError::of_statement)?;
     rows::write_live_games(connection, batch)
         .await
         .map_err(CommitError::of_statement)?;
@@ -203,6 +201,7 @@ async fn advance_checkpoint(
     .bind::<BigInt, _>(counts.dead(Reason::Orphan))
     .bind::<BigInt, _>(counts.dead(Reason::GapOverflow))
     .bind::<BigInt, _>(counts.dead(Reason::SplitKey))
+    .kept()
     .execute(connection)
     .await
     .map_err(CommitError::of_statement)?;

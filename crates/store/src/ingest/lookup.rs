@@ -9,6 +9,7 @@ use domain::GameId;
 
 use super::IngestSession;
 use crate::StoreError;
+use crate::kept::Keep as _;
 
 /// A game that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,12 +50,14 @@ impl IngestSession {
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
-        // A probe for each id: `= ANY` would look for every id in every hash partition.
+        // A probe for each id: `= ANY` would look for every id in every hash partition. `OFFSET 0` keeps the join from being turned
+        // around, which a plan made while the directory was empty would do.
         let rows = sql_query(
             "SELECT d.game_id, d.\"end\", d.topic_id, d.partition, d.end_offset FROM UNNEST($1::text[]) AS u(game_id) \
-             CROSS JOIN LATERAL (SELECT * FROM game_directory WHERE game_directory.game_id = u.game_id) AS d",
+             CROSS JOIN LATERAL (SELECT * FROM game_directory WHERE game_directory.game_id = u.game_id OFFSET 0) AS d",
         )
         .bind::<Array<Text>, _>(ids)
+        .kept()
         .load::<Row>(&mut self.connection)
         .await
         .map_err(StoreError::query("look games up in the directory"))?;

@@ -1,6 +1,5 @@
-//! The rows of a batch, a statement a table: arrays through `UNNEST`, so that a statement is prepared once whatever the batch.
-
-use std::collections::HashSet;
+//! The rows of a batch, a statement a table: arrays through `UNNEST`, so that a session prepares a statement once, whatever the
+//! batch.
 
 use diesel::QueryResult;
 use diesel::sql_query;
@@ -10,7 +9,8 @@ use domain::ShortText;
 use serde_json::{Value, json};
 
 use super::commit::GameRow;
-use super::{Batch, DeadLetter, Finished, LiveSnapshot, Scope};
+use super::{Batch, DeadLetter, Finished, Scope};
+use crate::kept::Keep as _;
 
 /// Joins several ids into one text of an array: no id has control characters.
 const SEPARATOR: &str = "\u{1f}";
@@ -46,6 +46,7 @@ pub(super) async fn insert_directory(
     .bind::<Array<BigInt>, _>(column(&games, |f| f.end.offset))
     .bind::<Text, _>(&batch.scope.topic_id)
     .bind::<Integer, _>(batch.scope.partition)
+    .kept()
     .load(connection)
     .await
 }
@@ -104,6 +105,7 @@ pub(super) async fn insert_games(
     .bind::<Array<Bool>, _>(column(games, |f| f.game.incomplete))
     .bind::<Array<Jsonb>, _>(column(games, |f| json!(f.game.players)))
     .bind::<Array<Binary>, _>(column(games, |f| f.game.moves.as_bytes()))
+    .kept()
     .execute(connection)
     .await?;
     Ok(())
@@ -201,85 +203,41 @@ pub(super) async fn insert_player_games(
     }))
     .bind::<Array<Integer>, _>(column(&seats, |s| count(s.finished.game.move_count)))
     .bind::<Array<Bool>, _>(column(&seats, |s| s.finished.game.incomplete))
+    .kept()
     .execute(connection)
     .await?;
     Ok(())
 }
 
-pub(super) async fn delete_live_games(
-    connection: &mut AsyncPgConnection,
-    batch: &Batch,
-) -> QueryResult<()> {
-    if batch.ended_rows.is_empty() {
-        return Ok(());
-    }
-    // A probe for each id: for a long `= ANY` the planner reads the whole table.
-    sql_query(
-        "DELETE FROM live_games USING UNNEST($2::text[]) AS u(game_id) \
-         WHERE live_games.partition = $1 AND live_games.game_id = u.game_id",
-    )
-    .bind::<Integer, _>(batch.scope.partition)
-    .bind::<Array<Text>, _>(column(&batch.ended_rows, |id| id.as_str()))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Writes the snapshots. Most games have a row already, and changing it in place costs less than `ON CONFLICT` would: that looks
-/// for the row twice and locks it in between. What was not there to change is inserted.
+/// Brings the rows of live games up to date: those of ended games go, the others get their snapshots.
+///
+/// One statement, whose plan is kept from when the table may have been empty: as some of its rows are inserted, Postgres has no
+/// choice but to go through the arrays and look each game up by its key. A join that may be turned around would one day go
+/// through the arrays for each row.
 pub(super) async fn write_live_games(
     connection: &mut AsyncPgConnection,
     batch: &Batch,
 ) -> QueryResult<()> {
-    if batch.snapshots.is_empty() {
+    let ended = batch.ended_rows.iter().map(|id| (id.as_str(), None));
+    let snapshots = batch.snapshots.iter();
+    let snapshots = snapshots.map(|s| (s.game_id.as_str(), Some(s.state.as_slice())));
+    let (ids, states): (Vec<_>, Vec<_>) = ended.chain(snapshots).unzip();
+    if ids.is_empty() {
         return Ok(());
     }
-    let changed: HashSet<String> = update_live_games(connection, batch)
-        .await?
-        .into_iter()
-        .map(|row| row.game_id)
-        .collect();
-    let new: Vec<&LiveSnapshot> = batch
-        .snapshots
-        .iter()
-        .filter(|snapshot| !changed.contains(snapshot.game_id.as_str()))
-        .collect();
-    if new.is_empty() {
-        return Ok(());
-    }
-    insert_live_games(connection, batch, &new).await
-}
-
-async fn update_live_games(
-    connection: &mut AsyncPgConnection,
-    batch: &Batch,
-) -> QueryResult<Vec<GameRow>> {
     sql_query(
-        "UPDATE live_games SET as_of_offset = $2, state = u.state, snapshotted_at = now() \
-         FROM UNNEST($3::text[], $4::bytea[]) AS u(game_id, state) \
-         WHERE live_games.partition = $1 AND live_games.game_id = u.game_id RETURNING live_games.game_id",
+        "MERGE INTO live_games AS l USING UNNEST($3::text[], $4::bytea[]) AS u(game_id, state) \
+         ON l.partition = $1 AND l.game_id = u.game_id \
+         WHEN MATCHED AND u.state IS NULL THEN DELETE \
+         WHEN MATCHED THEN UPDATE SET as_of_offset = $2, state = u.state, snapshotted_at = now() \
+         WHEN NOT MATCHED AND u.state IS NOT NULL THEN \
+         INSERT (partition, game_id, as_of_offset, state) VALUES ($1, u.game_id, $2, u.state)",
     )
     .bind::<Integer, _>(batch.scope.partition)
     .bind::<BigInt, _>(batch.as_of_offset())
-    .bind::<Array<Text>, _>(column(&batch.snapshots, |s| s.game_id.as_str()))
-    .bind::<Array<Binary>, _>(column(&batch.snapshots, |s| s.state.as_slice()))
-    .load(connection)
-    .await
-}
-
-async fn insert_live_games(
-    connection: &mut AsyncPgConnection,
-    batch: &Batch,
-    new: &[&LiveSnapshot],
-) -> QueryResult<()> {
-    sql_query(
-        "INSERT INTO live_games (partition, game_id, as_of_offset, state) \
-         SELECT $1, u.game_id, $2, u.state FROM UNNEST($3::text[], $4::bytea[]) AS u(game_id, state)",
-    )
-    .bind::<Integer, _>(batch.scope.partition)
-    .bind::<BigInt, _>(batch.as_of_offset())
-    .bind::<Array<Text>, _>(column(new, |s| s.game_id.as_str()))
-    .bind::<Array<Binary>, _>(column(new, |s| s.state.as_slice()))
+    .bind::<Array<Text>, _>(ids)
+    .bind::<Array<Nullable<Binary>>, _>(states)
+    .kept()
     .execute(connection)
     .await?;
     Ok(())
@@ -313,6 +271,7 @@ pub(super) async fn insert_dead_letters(
     .bind::<Array<Nullable<Binary>>, _>(column(&letters, |l| l.record.value.as_deref()))
     .bind::<Array<Jsonb>, _>(column(&letters, |l| headers_json(&l.record.headers)))
     .bind::<Array<Nullable<Timestamptz>>, _>(column(&letters, |l| l.record.recorded_at))
+    .kept()
     .execute(connection)
     .await?;
     Ok(())

@@ -38,7 +38,7 @@ mod tests {
                 timestamp_ms: Some(7),
                 key: None,
                 value: *value,
-                headers: [("a", Some(&b"b"[..]))].into_iter(),
+                headers: [("a".into(), Some(&b"b"[..]))].into_iter(),
             });
         }
         let mut tally = Tally::default();

@@ -67,7 +67,7 @@ pub(crate) async fn append(store: &ArchiveStore, format: FileFormat, records: &[
                 timestamp_ms: Some(said.at.timestamp_millis()),
                 key: Some(said.game.as_bytes()),
                 value: Some(said.body.as_bytes()),
-                headers: [("region", Some(said.region.as_bytes()))].into_iter(),
+                headers: [("region".into(), Some(said.region.as_bytes()))].into_iter(),
             };
             file.push(&record).unwrap();
         }

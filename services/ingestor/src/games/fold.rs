@@ -25,7 +25,7 @@ use stream::Record;
 use uuid::Uuid;
 
 use super::FoldPolicy;
-use super::live_set::LiveSet;
+use super::live_set::{LiveSet, Place};
 use super::open_batch::{OpenBatch, explain};
 use super::tombstones::Tombstones;
 
@@ -81,6 +81,8 @@ pub struct PartitionFold {
     covered: HashMap<u32, i64>,
     live: LiveSet,
     tombstones: Tombstones,
+    /// Where the look-up that is under way found each record's game.
+    found: Vec<Option<Place>>,
     open: OpenBatch,
 }
 
@@ -110,6 +112,7 @@ impl PartitionFold {
             covered,
             live,
             tombstones: Tombstones::default(),
+            found: Vec::new(),
             open: OpenBatch::default(),
         })
     }
@@ -175,12 +178,14 @@ impl PartitionFold {
     /// The games of these records that must be looked up before they are folded. A look-up is under way until [`Self::fold`].
     pub fn begin_look_up<'r>(&mut self, records: &'r [Decoded<'_>]) -> Vec<&'r str> {
         self.tombstones.begin_look_up();
-        let ids = records
-            .iter()
-            .filter_map(|decoded| Some(decoded.event.as_ref().ok()?.game_id.as_ref()));
-        let mut unknown: Vec<&str> = ids
-            .filter(|id| self.live.find(id).is_none() && self.tombstones.get(id).is_none())
-            .collect();
+        self.found.clear();
+        let mut unknown: Vec<&str> = Vec::new();
+        for decoded in records {
+            let id = decoded.event.as_ref().ok().map(|e| e.game_id.as_ref());
+            let place = id.and_then(|id| self.live.place(id));
+            unknown.extend(id.filter(|id| place.is_none() && self.tombstones.get(id).is_none()));
+            self.found.push(place);
+        }
         unknown.sort_unstable();
         unknown.dedup();
         unknown
@@ -199,9 +204,12 @@ impl PartitionFold {
         for (id, entry) in ended {
             self.refuse_newer(id, entry, self.position)?;
         }
-        let folded = records
-            .iter()
-            .try_for_each(|decoded| self.fold_record(decoded, ended, now_ms));
+        let found = std::mem::take(&mut self.found);
+        let mut found = found.into_iter();
+        let folded = records.iter().try_for_each(|decoded| {
+            let place = found.next().flatten();
+            self.fold_record(decoded, place, ended, now_ms)
+        });
         self.tombstones.end_look_up();
         folded
     }
@@ -209,6 +217,7 @@ impl PartitionFold {
     fn fold_record(
         &mut self,
         decoded: &Decoded<'_>,
+        place: Option<Place>,
         ended: &HashMap<GameId, DirectoryEntry>,
         now_ms: u64,
     ) -> Result<(), FoldError> {
@@ -226,7 +235,7 @@ impl PartitionFold {
             }
             Ok(event) => {
                 self.open.end_run();
-                let verdict = self.judge(record, event, ended, now_ms)?;
+                let verdict = self.judge(record, event, place, ended, now_ms)?;
                 self.note(verdict, record, event);
                 Ok(())
             }
@@ -270,11 +279,13 @@ impl PartitionFold {
         &mut self,
         record: &Record<'_>,
         event: &GameEvent<'_>,
+        place: Option<Place>,
         ended: &HashMap<GameId, DirectoryEntry>,
         now_ms: u64,
     ) -> Result<Verdict, FoldError> {
         let id = event.game_id.as_ref();
-        if let Some(slot) = self.live.find(id) {
+        let known = place.and_then(|place| self.live.still_at(place));
+        if let Some(slot) = known.or_else(|| self.live.find(id)) {
             let (verdict, finished) = self.apply(slot, event)?;
             if let Some(finished) = finished {
                 self.finish(slot, finished, record);

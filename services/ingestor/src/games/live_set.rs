@@ -5,13 +5,14 @@
 //! `replay_from`, and whatever is too old to stay uncovered stands there too. Entries of games that were snapshotted or ended
 //! meanwhile are passed over when they come to the front.
 //!
-//! Ids are stored once, in the slots; the index holds slot numbers only.
+//! Ids are stored once, in the slots; the index holds slot numbers only. Who has found a game once may keep its [`Place`] and
+//! need not look for its id again.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
 use domain::{GameId, LiveGame};
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// A game in progress and what its snapshot covers.
 #[derive(Debug, Clone)]
@@ -25,7 +26,16 @@ pub(crate) struct Tracked {
     /// Applied plies at the last snapshot.
     pub(crate) plies_at_snapshot: u32,
     /// The batch that touched it last.
-    touched_in: u64,
+    touched_in: u32,
+    /// Which game of its slot it is.
+    serial: u32,
+}
+
+/// Where a game was found: its slot, and which of the games that stand there one after the other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    slot: u32,
+    serial: u32,
 }
 
 /// When a game became dirty, and where it stands.
@@ -42,10 +52,12 @@ pub(crate) struct LiveSet {
     slots: Vec<Option<Tracked>>,
     free: Vec<u32>,
     index: HashTable<u32>,
-    hasher: RandomState,
+    /// Seeded anew in each process: ids come from outside.
+    hasher: DefaultHashBuilder,
     dirty: VecDeque<DirtyEntry>,
     touched: Vec<u32>,
-    batch: u64,
+    batch: u32,
+    inserted: u32,
 }
 
 impl LiveSet {
@@ -61,6 +73,19 @@ impl LiveSet {
         self.index.find(self.hasher.hash_one(id), same).copied()
     }
 
+    /// Where a game stands, to find it again with [`Self::still_at`].
+    pub(crate) fn place(&self, id: &str) -> Option<Place> {
+        let slot = self.find(id)?;
+        let serial = self.get(slot)?.serial;
+        Some(Place { slot, serial })
+    }
+
+    /// The slot of a game found before, unless it has left.
+    pub(crate) fn still_at(&self, place: Place) -> Option<u32> {
+        let tracked = self.get(place.slot)?;
+        (tracked.serial == place.serial).then_some(place.slot)
+    }
+
     pub(crate) fn get(&self, slot: u32) -> Option<&Tracked> {
         self.slots.get(slot as usize)?.as_ref()
     }
@@ -73,13 +98,15 @@ impl LiveSet {
     pub(crate) fn insert(&mut self, id: GameId, game: LiveGame, has_row: bool) -> u32 {
         let hash = self.hasher.hash_one(id.as_str());
         let plies_at_snapshot = game.applied_plies();
+        self.inserted = self.inserted.wrapping_add(1);
         let tracked = Tracked {
             id,
             game,
             first_uncovered: None,
             has_row,
             plies_at_snapshot,
-            touched_in: 0,
+            touched_in: self.batch.wrapping_sub(1),
+            serial: self.inserted,
         };
         let slot = if let Some(slot) = self.free.pop() {
             slot
@@ -121,7 +148,7 @@ impl LiveSet {
         let Some(tracked) = self.get_mut(slot) else {
             return;
         };
-        let first_touch = std::mem::replace(&mut tracked.touched_in, batch + 1) != batch + 1;
+        let first_touch = std::mem::replace(&mut tracked.touched_in, batch) != batch;
         let newly_dirty = tracked.first_uncovered.is_none();
         if newly_dirty {
             tracked.first_uncovered = Some(offset);
@@ -138,7 +165,7 @@ impl LiveSet {
 
     /// The slots touched since the last call: the next batch begins.
     pub(crate) fn take_touched(&mut self) -> Vec<u32> {
-        self.batch += 1;
+        self.batch = self.batch.wrapping_add(1);
         std::mem::take(&mut self.touched)
     }
 

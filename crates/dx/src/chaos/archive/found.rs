@@ -80,7 +80,7 @@ impl Found {
                 }
                 let headers = record.headers.clone();
                 let headers =
-                    headers.map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)));
+                    headers.map(|(name, value)| (name.into_owned(), value.map(<[u8]>::to_vec)));
                 let digest = digest(record.timestamp_ms, record.key, record.value, headers);
                 let place = usize::try_from(record.offset).ok();
                 match place.and_then(|place| self.digests.get_mut(place)) {

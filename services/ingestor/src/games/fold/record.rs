@@ -44,7 +44,7 @@ pub(super) fn copy(record: &Record<'_>) -> RecordCopy {
         value: record.value().map(<[u8]>::to_vec),
         headers: record
             .headers()
-            .map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)))
+            .map(|(name, value)| (name.into_owned(), value.map(<[u8]>::to_vec)))
             .collect(),
     }
 }
