@@ -191,7 +191,7 @@ impl PartitionFold {
         unknown
     }
 
-    /// Folds records at or above N, given the directory's answer to [`Self::begin_look_up`].
+    /// Folds records at or above N, the same that were given to [`Self::begin_look_up`], with the directory's answer to it.
     ///
     /// # Errors
     /// [`FoldError`]; after [`FoldError::UnreadableRun`] the batch up to the run may still be closed.
