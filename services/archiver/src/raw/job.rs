@@ -34,7 +34,7 @@ pub struct RawJob {
     pub consumers: Vec<ConsumerConfig>,
     /// The figures.
     pub policy: Arc<RawPolicy>,
-    /// The memory of all open batches, in bytes.
+    /// The memory of the process, in bytes.
     pub memory_bytes: usize,
     /// A partition with more unread records than this is catching up.
     pub catching_up_records: i64,
@@ -69,8 +69,14 @@ pub async fn run(job: RawJob, health: &HealthState, shutdown: &Shutdown) -> anyh
         tasks.spawn(topic.run(events, shutdown.clone()));
         consumers.insert(config.topic.clone(), consumer);
     }
-    let watch = watch(job, consumers.clone(), progress, memory, health.clone());
-    let watch = tokio::spawn(watch);
+    let watch = watch(
+        job,
+        consumers.clone(),
+        progress,
+        memory.clone(),
+        health.clone(),
+    );
+    let watch = tokio::spawn(async move { tokio::join!(watch, memory.follow()) });
     while let Some(ended) = tasks.join_next().await {
         ended.context("the archiving of a topic ended unexpectedly")?;
         if !shutdown.is_requested() {
@@ -206,7 +212,7 @@ async fn watch(
         ticks.tick().await;
         let all = progress.all();
         joined |= !all.is_empty();
-        metrics::memory(memory.used());
+        metrics::memory(memory.used(), memory.beside());
         let (mut stopped, mut trouble, mut behind) = (Vec::new(), None, 0);
         for ((topic, partition), told) in &all {
             let high = consumers
