@@ -137,7 +137,7 @@ impl Default for RawConfig {
             format: policy.format,
             zstd_level: policy.zstd_level,
             default_region: policy.default_region.to_string(),
-            memory_bytes: 768 << 20,
+            memory_bytes: 1 << 30,
             rotation: policy.rotation,
         }
     }

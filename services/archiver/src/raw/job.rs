@@ -46,6 +46,7 @@ pub struct RawJob {
 /// When a consumer can't be made, or ended by itself.
 pub async fn run(job: RawJob, health: &HealthState, shutdown: &Shutdown) -> anyhow::Result<()> {
     let memory = MemoryBudget::new(job.memory_bytes);
+    memory.follow()?;
     let (progress, writer) = (Progress::default(), WriterId::random());
     let mut tasks = JoinSet::new();
     let mut consumers = BTreeMap::new();
@@ -69,14 +70,8 @@ pub async fn run(job: RawJob, health: &HealthState, shutdown: &Shutdown) -> anyh
         tasks.spawn(topic.run(events, shutdown.clone()));
         consumers.insert(config.topic.clone(), consumer);
     }
-    let watch = watch(
-        job,
-        consumers.clone(),
-        progress,
-        memory.clone(),
-        health.clone(),
-    );
-    let watch = tokio::spawn(async move { tokio::join!(watch, memory.follow()) });
+    let watch = watch(job, consumers.clone(), progress, memory, health.clone());
+    let watch = tokio::spawn(watch);
     while let Some(ended) = tasks.join_next().await {
         ended.context("the archiving of a topic ended unexpectedly")?;
         if !shutdown.is_requested() {

@@ -90,7 +90,7 @@ pub(super) struct Setup {
 
 impl Setup {
     /// The bytes of the whole process: the usual bound.
-    pub(super) const MEMORY_BYTES: u64 = 768 << 20;
+    pub(super) const MEMORY_BYTES: u64 = 1 << 30;
 
     pub(super) fn usual(format: FileFormat) -> Self {
         Self {
