@@ -47,9 +47,13 @@ impl<'a> BodyColumns<'a> {
     #[must_use]
     pub fn read(value: Option<&'a [u8]>) -> Self {
         let object = value.filter(|bytes| bytes.trim_ascii_start().first() == Some(&b'{'));
-        let envelope: Option<Envelope<'a>> =
-            object.and_then(|bytes| serde_json::from_slice(bytes).ok());
-        let Some(envelope) = envelope else {
+        // Checked as UTF-8 in one go rather than word by word. What is not, may still be an object with odd bytes in a field that
+        // nobody asks for.
+        let read = |bytes: &'a [u8]| match std::str::from_utf8(bytes) {
+            Ok(text) => serde_json::from_str::<Envelope<'a>>(text),
+            Err(_) => serde_json::from_slice(bytes),
+        };
+        let Some(envelope) = object.and_then(|bytes| read(bytes).ok()) else {
             return Self::default();
         };
         let text = |text: Option<Text<'a>>| text.map(|Text(text)| text);
@@ -114,6 +118,8 @@ mod tests {
             BodyColumns::default()
         );
         assert_eq!(BodyColumns::read(None), BodyColumns::default());
+        let odd = BodyColumns::read(Some(b"{\"gameId\":\"g\",\"payload\":\"\xff\"}"));
+        assert_eq!(odd.game_id.unwrap(), "g");
         let deep = format!("{{\"payload\":{}", "[".repeat(100_000));
         assert_eq!(
             BodyColumns::read(Some(deep.as_bytes())),

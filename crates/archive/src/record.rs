@@ -22,23 +22,32 @@ pub struct Record<'a, H = Headers<'a>> {
 
 /// A stretch of a buffer's bytes; a null has the length [`ABSENT`].
 #[derive(Debug, Clone, Copy)]
-struct Span {
+pub(crate) struct Span {
     start: u32,
     len: u32,
 }
 
 const ABSENT: u32 = u32::MAX;
 
+impl Span {
+    /// Where it begins and how long it is; none for a null.
+    pub(crate) fn place(self) -> Option<(u32, u32)> {
+        (self.len != ABSENT).then_some((self.start, self.len))
+    }
+}
+
 /// The most bytes of a buffer: places in it have 32 bits, and a record has up to two gigabytes.
 const MOST_BYTES: usize = 1 << 31;
 
+/// A record by the places of its parts.
 #[derive(Debug, Clone)]
-struct Entry {
-    offset: i64,
-    timestamp_ms: Option<i64>,
-    key: Span,
-    value: Span,
-    headers: (u32, u32),
+pub(crate) struct Entry {
+    pub(crate) offset: i64,
+    pub(crate) timestamp_ms: Option<i64>,
+    pub(crate) key: Span,
+    pub(crate) value: Span,
+    /// The first of its headers, and the one after its last.
+    pub(crate) headers: (u32, u32),
 }
 
 /// Records that own their bytes, in one piece of memory. For pieces of a log, not for a log: it takes no record once it holds two
@@ -98,6 +107,11 @@ impl RecordBuffer {
             headers: Vec::with_capacity(self.headers.len() + self.headers.len() / 8),
             bytes: Vec::with_capacity(self.bytes.len() + self.bytes.len() / 8),
         }
+    }
+
+    /// Its parts: the records, the names and values of their headers, and the bytes that all of them lie in.
+    pub(crate) fn into_parts(self) -> (Vec<Entry>, Vec<(Span, Span)>, Vec<u8>) {
+        (self.entries, self.headers, self.bytes)
     }
 
     /// How many headers its records have together.
@@ -164,7 +178,8 @@ impl RecordBuffer {
     }
 }
 
-fn slice(bytes: &[u8], span: Span) -> Option<&[u8]> {
+/// The bytes of a span; none for a null.
+pub(crate) fn slice(bytes: &[u8], span: Span) -> Option<&[u8]> {
     let start = span.start as usize;
     (span.len != ABSENT).then(|| &bytes[start..start + span.len as usize])
 }

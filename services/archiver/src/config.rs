@@ -88,7 +88,7 @@ pub struct RawConfig {
     pub zstd_level: i32,
     /// The region of records without the header.
     pub default_region: String,
-    /// The memory of all open batches together, in bytes.
+    /// The memory of the whole process, in bytes: open batches have what the rest leaves them, and a quarter at least.
     pub memory_bytes: usize,
     /// When a batch is closed.
     pub rotation: Rotation,
@@ -137,7 +137,7 @@ impl Default for RawConfig {
             format: policy.format,
             zstd_level: policy.zstd_level,
             default_region: policy.default_region.to_string(),
-            memory_bytes: 512 << 20,
+            memory_bytes: 1 << 30,
             rotation: policy.rotation,
         }
     }
@@ -205,8 +205,8 @@ impl RawConfig {
         if let Err(error) = Region::parse(&self.default_region) {
             fault("default_region", error.to_string());
         }
-        if self.memory_bytes < 16 << 20 {
-            fault("memory_bytes", "must be at least 16777216".to_owned());
+        if self.memory_bytes < 64 << 20 {
+            fault("memory_bytes", "must be at least 67108864".to_owned());
         }
         faults
     }

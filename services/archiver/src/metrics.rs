@@ -64,6 +64,10 @@ pub(crate) fn describe() {
         "1 for the phase that a partition is in"
     );
     describe_gauge!("archive_memory_bytes", "Memory of all open batches");
+    describe_gauge!(
+        "archive_memory_beside_bytes",
+        "Memory of the process beside open batches"
+    );
 }
 
 fn labels(chain: &ChainId) -> [(&'static str, String); 2] {
@@ -147,7 +151,8 @@ pub(crate) fn progress(
     }
 }
 
-pub(crate) fn memory(bytes: usize) {
-    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-    gauge!("archive_memory_bytes").set(bytes as f64);
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+pub(crate) fn memory(batches: usize, beside: usize) {
+    gauge!("archive_memory_bytes").set(batches as f64);
+    gauge!("archive_memory_beside_bytes").set(beside as f64);
 }

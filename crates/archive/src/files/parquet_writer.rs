@@ -8,11 +8,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{
-    Array as _, ArrayRef, BinaryBuilder, GenericByteBuilder, Int32Array, Int32Builder,
-    Int64Builder, ListArray, StringBuilder, StructArray, TimestampMillisecondBuilder,
+    ArrayRef, BinaryViewBuilder, GenericByteViewBuilder, Int32Array, Int32Builder, Int64Builder,
+    ListArray, StringBuilder, StringViewBuilder, StructArray, TimestampMillisecondBuilder,
 };
-use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{ByteArrayType, DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+use arrow::buffer::{Buffer, OffsetBuffer};
+use arrow::datatypes::{ByteViewType, DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -25,20 +25,16 @@ use parquet::schema::types::ColumnPath;
 
 use super::FileOptions;
 use crate::columns::BodyColumns;
-use crate::record::{Header, Record, RecordBuffer};
+use crate::record::{Entry, Header, Record, RecordBuffer, Span, slice};
 use crate::{ArchiveError, Result};
 
-/// While a row group is encoded, a batch of rows is handed to the encoder at this many rows …
-const BATCH_ROWS: usize = 1_024;
-/// … or bytes: it is also the unit by which pages outgrow their limit.
-const BATCH_BYTES: usize = 1 << 20;
 /// A row group has at most so many rows …
 const GROUP_ROWS: usize = 32_768;
 /// … bytes before encoding …
 const GROUP_BYTES: usize = 16 << 20;
 /// … and headers.
 const GROUP_HEADERS: usize = 1 << 19;
-/// Records wait in pieces of about so many bytes.
+/// Records wait in pieces of about so many bytes, each of which is handed to the encoder as it is.
 const PIECE_BYTES: usize = 256 << 10;
 /// The version of the columns, in each file's metadata.
 const FORMAT_VERSION: &str = "1";
@@ -55,8 +51,8 @@ pub(super) mod leaf {
 
 fn header_fields() -> Fields {
     Fields::from(vec![
-        Field::new("name", DataType::Utf8, false),
-        Field::new("value", DataType::Binary, true),
+        Field::new("name", DataType::Utf8View, false),
+        Field::new("value", DataType::BinaryView, true),
     ])
 }
 
@@ -72,15 +68,15 @@ fn time() -> DataType {
     DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
 }
 
-/// The columns of a file.
+/// The columns of a file. What a record has as it came is viewed where it waits; Parquet knows no views, only texts and bytes.
 pub(super) fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("partition", DataType::Int32, false),
         Field::new("offset", DataType::Int64, false),
         Field::new("timestamp", time(), true),
-        Field::new("key", DataType::Binary, true),
+        Field::new("key", DataType::BinaryView, true),
         Field::new("headers", DataType::List(header_item()), false),
-        Field::new("value", DataType::Binary, true),
+        Field::new("value", DataType::BinaryView, true),
         Field::new("event_id", DataType::Utf8, true),
         Field::new("event_type", DataType::Utf8, true),
         Field::new("game_id", DataType::Utf8, true),
@@ -124,6 +120,9 @@ fn properties(options: &FileOptions) -> Result<WriterProperties> {
             .set_column_dictionary_enabled(path.clone(), false)
             .set_column_statistics_enabled(path, EnabledStatistics::None);
     }
+    // Which names a file's headers have helps nobody to pass over it.
+    properties =
+        properties.set_column_statistics_enabled(header_path("name"), EnabledStatistics::None);
     for name in ["key", "game_id"] {
         properties = properties
             .set_column_bloom_filter_enabled(column(name), true)
@@ -200,15 +199,10 @@ impl ParquetWriter {
             .writer
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
-        let mut rows = Rows::default();
-        for record in waiting.pieces.iter().flat_map(RecordBuffer::records) {
-            rows.push(&record);
-            if rows.count >= BATCH_ROWS || rows.bytes >= BATCH_BYTES {
-                writer.write(&rows.take(self.partition)?).map_err(encode)?;
-            }
-        }
-        if rows.count > 0 {
-            writer.write(&rows.take(self.partition)?).map_err(encode)?;
+        for piece in waiting.pieces {
+            writer
+                .write(&rows(piece, self.partition)?)
+                .map_err(encode)?;
         }
         writer.flush().map_err(encode)?;
         self.written_bytes = writer.bytes_written();
@@ -284,25 +278,70 @@ impl Waiting {
     }
 }
 
-/// An array out of its builder, which gets room for as much again.
-fn finished<T: ByteArrayType>(builder: &mut GenericByteBuilder<T>) -> ArrayRef {
-    let array = builder.finish();
-    let bytes = array.value_data().len();
-    *builder = GenericByteBuilder::with_capacity(array.len(), bytes + bytes / 8);
-    Arc::new(array)
+/// A piece as rows for the encoder. What its records are made of stays where it lies.
+fn rows(piece: RecordBuffer, partition: i32) -> Result<RecordBatch> {
+    let (entries, headers, bytes) = piece.into_parts();
+    let bytes = Buffer::from_vec(bytes);
+    let body = Body::of(&entries, &bytes);
+    let time = || TimestampMillisecondBuilder::with_capacity(entries.len()).with_timezone("UTC");
+    let (mut offset, mut timestamp) = (Int64Builder::with_capacity(entries.len()), time());
+    let mut key: BinaryViewBuilder = views(&bytes, entries.len());
+    let mut value: BinaryViewBuilder = views(&bytes, entries.len());
+    let mut header_ends = Vec::with_capacity(entries.len() + 1);
+    header_ends.push(0);
+    for entry in &entries {
+        offset.append_value(entry.offset);
+        timestamp.append_option(entry.timestamp_ms);
+        view(&mut key, entry.key)?;
+        view(&mut value, entry.value)?;
+        // A row group has far fewer.
+        header_ends.push(i32::try_from(entry.headers.1).unwrap_or(i32::MAX));
+    }
+    let mut header_name: StringViewBuilder = views(&bytes, headers.len());
+    let mut header_value: BinaryViewBuilder = views(&bytes, headers.len());
+    for (name, value) in &headers {
+        view(&mut header_name, *name)?;
+        view(&mut header_value, *value)?;
+    }
+    let header_columns: Vec<ArrayRef> = vec![
+        Arc::new(header_name.finish()),
+        Arc::new(header_value.finish()),
+    ];
+    let items = StructArray::try_new(header_fields(), header_columns, None).map_err(assemble)?;
+    let ends = OffsetBuffer::new(header_ends.into());
+    let headers = ListArray::try_new(header_item(), ends, Arc::new(items), None);
+    let mut columns: Vec<ArrayRef> = vec![
+        Arc::new(Int32Array::from_value(partition, entries.len())),
+        Arc::new(offset.finish()),
+        Arc::new(timestamp.finish()),
+        Arc::new(key.finish()),
+        Arc::new(headers.map_err(assemble)?),
+        Arc::new(value.finish()),
+    ];
+    columns.extend(body.finish());
+    RecordBatch::try_new(schema(), columns).map_err(assemble)
 }
 
-/// Rows on their way to the encoder.
-struct Rows {
-    count: usize,
-    bytes: usize,
-    offset: Int64Builder,
-    timestamp: TimestampMillisecondBuilder,
-    key: BinaryBuilder,
-    header_ends: Vec<i32>,
-    header_name: StringBuilder,
-    header_value: BinaryBuilder,
-    value: BinaryBuilder,
+/// A column of views into `bytes`.
+fn views<T: ByteViewType>(bytes: &Buffer, count: usize) -> GenericByteViewBuilder<T> {
+    let mut views = GenericByteViewBuilder::with_capacity(count);
+    views.append_block(bytes.clone());
+    views
+}
+
+/// Appends what lies at a place of the views' only block.
+fn view<T: ByteViewType>(views: &mut GenericByteViewBuilder<T>, span: Span) -> Result<()> {
+    match span.place() {
+        Some((start, length)) => views.try_append_view(0, start, length).map_err(assemble),
+        None => {
+            views.append_null();
+            Ok(())
+        }
+    }
+}
+
+/// The columns of the bodies.
+struct Body {
     event_id: StringBuilder,
     event_type: StringBuilder,
     game_id: StringBuilder,
@@ -310,80 +349,35 @@ struct Rows {
     schema_version: Int32Builder,
 }
 
-impl Default for Rows {
-    fn default() -> Self {
-        let time = || TimestampMillisecondBuilder::new().with_timezone("UTC");
-        Self {
-            count: 0,
-            bytes: 0,
-            offset: Int64Builder::new(),
-            timestamp: time(),
-            key: BinaryBuilder::new(),
-            header_ends: vec![0],
-            header_name: StringBuilder::new(),
-            header_value: BinaryBuilder::new(),
-            value: BinaryBuilder::new(),
-            event_id: StringBuilder::new(),
-            event_type: StringBuilder::new(),
-            game_id: StringBuilder::new(),
-            occurred_at: time(),
-            schema_version: Int32Builder::new(),
+impl Body {
+    fn of(entries: &[Entry], bytes: &[u8]) -> Self {
+        let count = entries.len();
+        let text = |length: usize| StringBuilder::with_capacity(count, count * length);
+        let mut body = Self {
+            event_id: text(40),
+            event_type: text(12),
+            game_id: text(40),
+            occurred_at: TimestampMillisecondBuilder::with_capacity(count).with_timezone("UTC"),
+            schema_version: Int32Builder::with_capacity(count),
+        };
+        for entry in entries {
+            let columns = BodyColumns::read(slice(bytes, entry.value));
+            body.event_id.append_option(columns.event_id);
+            body.event_type.append_option(columns.event_type);
+            body.game_id.append_option(columns.game_id);
+            body.occurred_at.append_option(columns.occurred_at_ms);
+            body.schema_version.append_option(columns.schema_version);
         }
-    }
-}
-
-impl Rows {
-    fn push<'h>(&mut self, record: &Record<'_, impl Iterator<Item = Header<'h>> + Clone>) {
-        let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
-        let columns = BodyColumns::read(record.value);
-        self.count += 1;
-        self.bytes += 64 + length(record.key) + length(record.value);
-        self.offset.append_value(record.offset);
-        self.timestamp.append_option(record.timestamp_ms);
-        self.key.append_option(record.key);
-        for (name, value) in record.headers.clone() {
-            self.bytes += 16 + name.len() + length(value);
-            self.header_name.append_value(name);
-            self.header_value.append_option(value);
-        }
-        // A batch holds at most some thousand rows of at most a gigabyte: Kafka counts both in 31 bits.
-        let headers = i32::try_from(arrow::array::ArrayBuilder::len(&self.header_name));
-        self.header_ends.push(headers.unwrap_or(i32::MAX));
-        self.value.append_option(record.value);
-        self.event_id.append_option(columns.event_id);
-        self.event_type.append_option(columns.event_type);
-        self.game_id.append_option(columns.game_id);
-        self.occurred_at.append_option(columns.occurred_at_ms);
-        self.schema_version.append_option(columns.schema_version);
+        body
     }
 
-    /// The rows as a batch; none are left.
-    fn take(&mut self, partition: i32) -> Result<RecordBatch> {
-        let partitions = Int32Array::from_value(partition, self.count);
-        (self.count, self.bytes) = (0, 0);
-        let ends = std::mem::replace(&mut self.header_ends, vec![0]);
-        let names = finished(&mut self.header_name);
-        let values = finished(&mut self.header_value);
-        let items = StructArray::try_new(header_fields(), vec![names, values], None);
-        let headers = ListArray::try_new(
-            header_item(),
-            OffsetBuffer::new(ends.into()),
-            Arc::new(items.map_err(assemble)?),
-            None,
-        );
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(partitions),
-            Arc::new(self.offset.finish()),
-            Arc::new(self.timestamp.finish()),
-            finished(&mut self.key),
-            Arc::new(headers.map_err(assemble)?),
-            finished(&mut self.value),
-            finished(&mut self.event_id),
-            finished(&mut self.event_type),
-            finished(&mut self.game_id),
+    fn finish(mut self) -> [ArrayRef; 5] {
+        [
+            Arc::new(self.event_id.finish()),
+            Arc::new(self.event_type.finish()),
+            Arc::new(self.game_id.finish()),
             Arc::new(self.occurred_at.finish()),
             Arc::new(self.schema_version.finish()),
-        ];
-        RecordBatch::try_new(schema(), columns).map_err(assemble)
+        ]
     }
 }

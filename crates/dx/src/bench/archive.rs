@@ -221,11 +221,10 @@ async fn memory(profile: &Profile, records: u64) -> anyhow::Result<Memory> {
     let raw = lines_of(&endpoints)?;
     let place = Place::directory(&endpoints, "many-partitions");
     let setup = Setup::usual(FileFormat::Parquet);
-    let bound_bytes = setup.memory_bound_bytes(MANY_PARTITIONS);
     let archived = archived(profile, &endpoints, &place, setup, raw.records).await?;
     Ok(Memory {
         partitions: MANY_PARTITIONS,
-        bound_bytes,
+        bound_bytes: Setup::MEMORY_BYTES,
         archived,
     })
 }

@@ -34,7 +34,7 @@ pub struct RawJob {
     pub consumers: Vec<ConsumerConfig>,
     /// The figures.
     pub policy: Arc<RawPolicy>,
-    /// The memory of all open batches, in bytes.
+    /// The memory of the process, in bytes.
     pub memory_bytes: usize,
     /// A partition with more unread records than this is catching up.
     pub catching_up_records: i64,
@@ -46,6 +46,7 @@ pub struct RawJob {
 /// When a consumer can't be made, or ended by itself.
 pub async fn run(job: RawJob, health: &HealthState, shutdown: &Shutdown) -> anyhow::Result<()> {
     let memory = MemoryBudget::new(job.memory_bytes);
+    memory.follow()?;
     let (progress, writer) = (Progress::default(), WriterId::random());
     let mut tasks = JoinSet::new();
     let mut consumers = BTreeMap::new();
@@ -206,7 +207,7 @@ async fn watch(
         ticks.tick().await;
         let all = progress.all();
         joined |= !all.is_empty();
-        metrics::memory(memory.used());
+        metrics::memory(memory.used(), memory.beside());
         let (mut stopped, mut trouble, mut behind) = (Vec::new(), None, 0);
         for ((topic, partition), told) in &all {
             let high = consumers

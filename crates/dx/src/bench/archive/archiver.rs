@@ -89,12 +89,8 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// The bytes of all open batches.
-    const BATCHES: usize = 512 << 20;
-    /// The bytes that owners may be behind the poll thread.
-    const BUFFERS: usize = 48 << 20;
-    /// The kilobytes that are fetched ahead for a partition.
-    const AHEAD_KB: usize = 1_024;
+    /// The bytes of the whole process: the usual bound.
+    pub(super) const MEMORY_BYTES: u64 = 1 << 30;
 
     pub(super) fn usual(format: FileFormat) -> Self {
         Self {
@@ -117,12 +113,6 @@ impl Setup {
         }
     }
 
-    /// What the configuration allows to be in memory: open batches, and records on the way to them.
-    pub(super) fn memory_bound_bytes(self, partitions: i32) -> u64 {
-        let ahead = Self::AHEAD_KB * 1_024 * usize::try_from(partitions).unwrap_or(0);
-        (Self::BATCHES + Self::BUFFERS + ahead) as u64
-    }
-
     fn environment(self) -> Vec<(&'static str, String)> {
         let format = match self.format {
             FileFormat::Parquet => "parquet",
@@ -130,14 +120,9 @@ impl Setup {
         };
         let mut settings = vec![
             ("ARCHIVER__RAW__FORMAT", format.to_owned()),
-            ("ARCHIVER__RAW__MEMORY_BYTES", Self::BATCHES.to_string()),
             (
-                "ARCHIVER__KAFKA__TOTAL_BUFFER_BYTES",
-                Self::BUFFERS.to_string(),
-            ),
-            (
-                "ARCHIVER__KAFKA__PREFETCH_KB_PER_PARTITION",
-                Self::AHEAD_KB.to_string(),
+                "ARCHIVER__RAW__MEMORY_BYTES",
+                Self::MEMORY_BYTES.to_string(),
             ),
         ];
         let level = self.zstd_level.map(|level| level.to_string());

@@ -22,6 +22,8 @@ use crate::raw::{ClosedBatch, PartitionWriter};
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(20);
 /// The longest an owner sleeps while something might have become due.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// The same while it has blocks that it can't take.
+const ROOM_SLEEP: Duration = Duration::from_millis(20);
 
 type CommitFuture = Pin<Box<dyn Future<Output = archive::Result<Outcome>> + Send>>;
 
@@ -199,7 +201,7 @@ impl Held {
     /// Whether a block may be taken now.
     fn can_take(&self) -> bool {
         let waits =
-            self.writer.is_committing() && (self.writer.is_full() || self.share.is_exceeded());
+            self.share.is_exceeded() || (self.writer.is_committing() && self.writer.is_full());
         !self.blocks.is_empty() && !waits
     }
 
@@ -233,7 +235,13 @@ impl Held {
 
     /// When the owner must look even if nothing comes in.
     fn wake_at(&self, began: Instant) -> Instant {
-        let soon = Instant::now() + LONGEST_SLEEP;
+        // Others make room without telling.
+        let longest = if self.blocks.is_empty() {
+            LONGEST_SLEEP
+        } else {
+            ROOM_SLEEP
+        };
+        let soon = Instant::now() + longest;
         match self.writer.due_at_ms() {
             Some(due) if !self.writer.is_committing() => {
                 soon.min(began + Duration::from_millis(due))
