@@ -12,6 +12,7 @@ mod game;
 mod opponents;
 mod page;
 mod player_games;
+mod players;
 mod predicates;
 mod ratings;
 mod rivals;
@@ -30,6 +31,7 @@ pub use game::{Departed, Edition, FoundGame, LiveSnapshot, StoredGame, edition, 
 pub use opponents::{Opponent, OpponentPlace, opponents};
 pub use page::Found;
 pub use player_games::{PlayerGame, player_games};
+pub use players::PlayersColumn;
 pub use ratings::{LatestRating, RatingDay, latest_ratings, rating_days};
 pub use rivals::choose_walk;
 pub use stats::{GroupKey, GroupStats, Grouping, Tally, stats};
