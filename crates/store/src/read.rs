@@ -24,7 +24,7 @@ pub use count::{Count, count};
 pub use feed::{GameSummary, feed, places};
 pub use filter::{
     Budget, Edge, EverybodyPerspective, GameFilter, GameList, GameResult, Order, Perspective,
-    Place, PlayerPerspective, Scope, Span, TimeField,
+    Place, PlayerPerspective, RivalWalk, Scope, Span, TimeField,
 };
 pub use freshness::projection_lag_ms;
 pub use game::{Departed, Edition, FoundGame, LiveSnapshot, StoredGame, edition, game};

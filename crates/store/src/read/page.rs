@@ -55,7 +55,12 @@ pub struct Found<T> {
 
 /// Everything of a list that matches its filter, in its order: `SELECT columns FROM …`.
 pub(super) fn matching(list: &GameList, columns: &str) -> Sql {
-    Walk::new(list, None).matching(columns)
+    Walk::new(list, None).matching(columns, None)
+}
+
+/// The same, where `also` is true too: a condition on the columns of the list's table.
+pub(super) fn matching_also(list: &GameList, columns: &str, also: &'static str) -> Sql {
+    Walk::new(list, None).matching(columns, Some(also))
 }
 
 /// Counts what matches of the first games of a list: `looked` and `matched`. Looks at no more than `most`, or at a tenth of
