@@ -10,7 +10,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::bb8::QueueStrategy;
@@ -21,7 +21,6 @@ use diesel_async::pooled_connection::{
 };
 use futures::FutureExt;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
-use tokio::task::JoinError;
 
 use crate::error::ConnectFailure;
 use crate::{DatabaseConfig, StoreError, connect};
@@ -88,18 +87,9 @@ impl Pool {
         manager.custom_setup = Box::new(move |_| {
             let session = session.clone();
             let failed = failed.clone();
-            let connect = move || {
-                let session = session.clone();
-                async move { connect::establish_reader(&session).await }
-            };
-            let task = runtime.spawn(connect());
+            let task = runtime.spawn(async move { connect::establish_reader(&session).await });
             async move {
-                let mut outcome = task.await;
-                // Its runtime is gone, as that of a worker that broke down; whoever asks keeps the session then.
-                if outcome.as_ref().is_err_and(JoinError::is_cancelled) {
-                    outcome = tokio::spawn(connect()).await;
-                }
-                let reason = match outcome {
+                let reason = match task.await {
                     Ok(Ok(connection)) => return Ok(connection),
                     Ok(Err(StoreError::Connect { source, .. })) => source.to_string(),
                     Ok(Err(error)) => error.to_string(),
@@ -209,8 +199,9 @@ impl Pool {
 /// less than four sessions. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Pools {
-    shares: Arc<[(DatabaseConfig, OnceLock<Pool>)]>,
-    next: Arc<AtomicUsize>,
+    shares: Arc<[(DatabaseConfig, Mutex<Option<Pool>>)]>,
+    threads: usize,
+    asked: Arc<AtomicUsize>,
 }
 
 impl Pools {
@@ -218,47 +209,57 @@ impl Pools {
     #[must_use]
     pub fn new(config: &DatabaseConfig, threads: usize) -> Self {
         let (sessions, idle) = (config.pool.max_size, config.pool.min_idle);
-        let threads = u32::try_from(threads).unwrap_or(u32::MAX);
-        let shares = threads.clamp(1, (sessions / LEAST_SHARE).max(1));
+        let most = u32::try_from(threads).unwrap_or(u32::MAX);
+        let shares = most.clamp(1, (sessions / LEAST_SHARE).max(1));
         let share = |all: u32, place: u32| all / shares + u32::from(place < all % shares);
         let share = |place| {
             let mut config = config.clone();
             config.pool.max_size = share(sessions, place);
             config.pool.min_idle = share(idle, place);
-            (config, OnceLock::new())
+            (config, Mutex::default())
         };
         Self {
             shares: (0..shares).map(share).collect(),
-            next: Arc::default(),
+            threads,
+            asked: Arc::default(),
         }
     }
 
     /// The pool for the calling thread, to be asked for once by each: one of its own, on its runtime, while there are such.
     #[must_use]
     pub fn here(&self) -> Pool {
-        let place = self.next.fetch_add(1, Ordering::Relaxed) % self.shares.len();
-        let (config, pool) = &self.shares[place];
-        pool.get_or_init(|| Pool::new(config)).clone()
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        let (config, made) = &self.shares[asked % self.shares.len()];
+        let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*made {
+            Some(pool) if asked < self.threads => pool.clone(),
+            // Asked more often than there are threads: one broke down and was started anew, and its pool went with its runtime.
+            _ => made.insert(Pool::new(config)).clone(),
+        }
     }
 
     /// A pool that some thread has, for who asks now and then; `None` before any has one.
     #[must_use]
     pub fn any(&self) -> Option<Pool> {
-        self.made().next().cloned()
+        self.made().next()
     }
 
     /// How many sessions there are now, all pools together.
     #[must_use]
     pub fn state(&self) -> PoolState {
-        let states = self.made().map(Pool::state);
+        let states = self.made().map(|pool| pool.state());
         states.fold(PoolState::default(), |sum, one| PoolState {
             connections: sum.connections + one.connections,
             idle: sum.idle + one.idle,
         })
     }
 
-    fn made(&self) -> impl Iterator<Item = &Pool> {
-        self.shares.iter().filter_map(|(_, pool)| pool.get())
+    fn made(&self) -> impl Iterator<Item = Pool> {
+        let made = |pool: &Mutex<Option<Pool>>| {
+            let pool = pool.lock().unwrap_or_else(PoisonError::into_inner);
+            pool.clone()
+        };
+        self.shares.iter().filter_map(move |(_, pool)| made(pool))
     }
 }
 
@@ -297,5 +298,8 @@ mod tests {
         assert!(!same(&given[0], &given[1]));
         assert!(same(&given[0], &given[2]));
         assert!(same(&given[0], &pools.any().unwrap()));
+        // A fourth one of three: the second was started anew.
+        let anew = pools.here();
+        assert!(given.iter().all(|pool| !same(pool, &anew)));
     }
 }

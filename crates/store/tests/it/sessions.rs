@@ -98,22 +98,6 @@ async fn who_waits_for_a_session_is_served_before_who_comes_later() {
     assert!(first.await.unwrap().unwrap() < later);
 }
 
-#[test]
-fn a_pool_outlives_the_runtime_that_made_it() {
-    let runtime = || tokio::runtime::Runtime::new().unwrap();
-    let (first, second) = (runtime(), runtime());
-    let (database, pool) = first.block_on(async {
-        let database = TestDatabase::create().await;
-        let pool = Pool::new(&DatabaseConfig::new(database.url()));
-        (database, pool)
-    });
-    drop(first);
-    second.block_on(async {
-        assert!(pool.get().await.is_ok());
-        drop(database);
-    });
-}
-
 #[tokio::test]
 async fn a_lost_session_is_a_connection_error() {
     let database = TestDatabase::create().await;
