@@ -28,8 +28,9 @@ const OLDEST_MAJOR: u32 = 15;
 const WRITER_SETTINGS: &str = "-c plan_cache_mode=force_custom_plan";
 /// A plan may be made while a table is still empty, and must hold when it is full: no look through a whole table.
 /// The refused paths are priced out of reach rather than forbidden, which would start the compiler (`jit`) if it were let.
+/// Memory for the opponents of a player who has tens of thousands: they are summed up in one go instead of by files.
 const READER_SETTINGS: &str = "-c default_transaction_read_only=on -c plan_cache_mode=force_generic_plan \
-     -c enable_seqscan=off -c enable_sort=off -c enable_bitmapscan=off -c jit=off";
+     -c enable_seqscan=off -c enable_sort=off -c enable_bitmapscan=off -c jit=off -c work_mem=16MB";
 
 /// A session, for those who hand one on.
 pub type Session = AsyncPgConnection;

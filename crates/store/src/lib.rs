@@ -31,4 +31,4 @@ pub mod summaries;
 
 pub use config::{DatabaseConfig, PoolConfig};
 pub use error::{ConnectFailure, StoreError};
-pub use pool::Pool;
+pub use pool::{Pool, Pools};

@@ -12,6 +12,7 @@ mod game;
 mod opponents;
 mod page;
 mod player_games;
+mod players;
 mod predicates;
 mod ratings;
 mod rivals;
@@ -23,13 +24,14 @@ pub use count::{Count, count};
 pub use feed::{GameSummary, feed, places};
 pub use filter::{
     Budget, Edge, EverybodyPerspective, GameFilter, GameList, GameResult, Order, Perspective,
-    Place, PlayerPerspective, Scope, Span, TimeField,
+    Place, PlayerPerspective, RivalWalk, Scope, Span, TimeField,
 };
 pub use freshness::projection_lag_ms;
 pub use game::{Departed, Edition, FoundGame, LiveSnapshot, StoredGame, edition, game};
 pub use opponents::{Opponent, OpponentPlace, opponents};
 pub use page::Found;
 pub use player_games::{PlayerGame, player_games};
+pub use players::PlayersColumn;
 pub use ratings::{LatestRating, RatingDay, latest_ratings, rating_days};
 pub use rivals::choose_walk;
 pub use stats::{GroupKey, GroupStats, Grouping, Tally, stats};

@@ -101,6 +101,7 @@ diesel::table! {
         opening_name -> Nullable<Text>,
         move_count -> Int4,
         incomplete -> Bool,
+        opponent -> Nullable<Text>,
     }
 }
 

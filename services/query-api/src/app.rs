@@ -12,31 +12,31 @@ use crate::access::admit;
 use crate::conventions::{convey, plain};
 use crate::routes::openapi::Document;
 use crate::routes::{admin, games, openapi, players};
-use crate::state::AppState;
+use crate::state::{AppState, Shared};
 
-/// What the application is built from, once a worker.
+/// What the application of each worker is built from.
 #[derive(Debug, Clone)]
 pub struct Routes {
-    state: web::Data<AppState>,
+    shared: Shared,
     health: web::Data<HealthState>,
     document: web::Data<Document>,
 }
 
 impl Routes {
-    /// Routes over this state.
+    /// Routes over what is shared.
     #[must_use]
-    pub fn new(state: AppState, health: HealthState) -> Self {
+    pub fn new(shared: Shared, health: HealthState) -> Self {
         // The document is plain data; were it not, an empty one would fail the test that reads it.
         let document = crate::openapi::document().to_json().unwrap_or_default();
         Self {
-            state: web::Data::new(state),
+            shared,
             health: web::Data::new(health),
             document: web::Data::new(Document(document.into())),
         }
     }
 }
 
-/// The application of one worker.
+/// The application of the calling worker.
 pub fn app(
     routes: &Routes,
 ) -> App<
@@ -49,10 +49,10 @@ pub fn app(
     > + use<>,
 > {
     let limits = RequestLimits {
-        timeout: routes.state.request_timeout,
+        timeout: routes.shared.request_timeout,
     };
     App::new()
-        .app_data(routes.state.clone())
+        .app_data(web::Data::new(AppState::of_worker(&routes.shared)))
         .app_data(routes.health.clone())
         .app_data(routes.document.clone())
         .app_data(web::Data::new(limits))

@@ -140,10 +140,24 @@ impl GameCache {
         game
     }
 
+    /// Keeps a game that was read with others.
+    pub(crate) async fn keep(
+        &self,
+        id: &GameId,
+        stored: StoredGame,
+    ) -> Result<Arc<CachedGame>, Problem> {
+        let game = Arc::new(self.cached(stored)?);
+        if let Some(games) = &self.games {
+            games.insert(id.clone(), game.clone()).await;
+            self.measure();
+        }
+        Ok(game)
+    }
+
     fn cached(&self, stored: StoredGame) -> Result<CachedGame, Problem> {
         let body =
             serde_json::to_vec(&views::finished(&stored.game)?).map_err(Problem::internal)?;
-        let digest = conditional::digest(&body);
+        let digest = conditional::digest(&[&body]);
         Ok(CachedGame {
             game: Arc::new(stored.game),
             revision: stored.revision,

@@ -31,7 +31,7 @@ pub(crate) fn json(
     validity: &Validity,
 ) -> Result<HttpResponse, Problem> {
     let body = serde_json::to_vec(view).map_err(Problem::internal)?;
-    let digest = digest(&body);
+    let digest = digest(&[&body]);
     Ok(ready(
         request,
         "application/json",
@@ -49,7 +49,7 @@ pub(crate) fn json_by(
     validity: &Validity,
 ) -> Result<HttpResponse, Problem> {
     let body = serde_json::to_vec(view).map_err(Problem::internal)?;
-    let digest = digest(&serde_json::to_vec(basis).map_err(Problem::internal)?);
+    let digest = digest(&[&serde_json::to_vec(basis).map_err(Problem::internal)?]);
     Ok(ready(
         request,
         "application/json",
@@ -66,14 +66,19 @@ pub(crate) fn text(
     body: String,
     validity: &Validity,
 ) -> HttpResponse {
-    let digest = digest(body.as_bytes());
+    let digest = digest(&[body.as_bytes()]);
     ready(request, media_type, body.into(), &digest, validity)
 }
 
-/// The digest of an answer, as its tag has it.
-pub(crate) fn digest(body: &[u8]) -> String {
-    let digest = Sha256::digest(body);
-    digest[..12].iter().map(|b| format!("{b:02x}")).collect()
+/// The digest of an answer, as its tag has it, over the parts of it one after the other.
+pub(crate) fn digest(parts: &[&[u8]]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part);
+    }
+    let mut first = [0; 16];
+    first[4..].copy_from_slice(&digest.finalize()[..12]);
+    format!("{:024x}", u128::from_be_bytes(first))
 }
 
 /// Like [`json`], for an answer that is made already, with its digest.

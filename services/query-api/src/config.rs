@@ -93,6 +93,13 @@ impl Config {
         Ok(config)
     }
 
+    /// How many threads serve requests: one a core, as far as the system tells, unless it is set.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(2, usize::from);
+        self.workers.unwrap_or_else(cores)
+    }
+
     /// What is wrong with the values.
     fn faults(&self) -> Vec<(String, String)> {
         let mut faults = in_section("database", self.database.faults());

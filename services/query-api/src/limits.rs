@@ -50,7 +50,7 @@ impl Limits {
             in_hand: Semaphore::new(at_once.unwrap_or(REQUESTS_PER_SESSION * sessions)),
             url_bytes: limits.url_bytes,
             header_bytes: limits.header_bytes,
-            exports: Exports::new(limits, sessions),
+            exports: Exports::new(limits),
         }
     }
 

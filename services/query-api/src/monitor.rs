@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use service::{HealthState, Shutdown};
-use store::{Pool, StoreError, migrate};
+use store::{Pool, Pools, StoreError, migrate};
 
 /// The pause after a good check.
 const CALM: Duration = Duration::from_secs(5);
@@ -19,13 +19,17 @@ enum Finding {
 }
 
 /// Checks again and again until shutdown.
-pub async fn watch(pool: Pool, health: HealthState, shutdown: Shutdown) {
+pub async fn watch(pools: Pools, health: HealthState, shutdown: Shutdown) {
     health.starting("database", "connecting");
     health.starting("schema", "not read yet");
+    let pool = tokio::select! {
+        pool = first(&pools) => pool,
+        () = shutdown.requested() => return,
+    };
     let (mut last, mut pause) = (None, FIRST_RETRY);
     loop {
         let finding = look(&pool).await;
-        let sessions = pool.state();
+        let sessions = pools.state();
         metrics::gauge!("database_pool_connections").set(sessions.connections);
         metrics::gauge!("database_pool_idle_connections").set(sessions.idle);
         report(&finding, &health);
@@ -42,6 +46,16 @@ pub async fn watch(pool: Pool, health: HealthState, shutdown: Shutdown) {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = shutdown.requested() => return,
+        }
+    }
+}
+
+/// The first pool that a worker has; each makes its own when it starts.
+async fn first(pools: &Pools) -> Pool {
+    loop {
+        match pools.any() {
+            Some(pool) => return pool,
+            None => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
 }

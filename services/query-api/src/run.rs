@@ -7,7 +7,7 @@ use anyhow::Context;
 use service::{HealthState, Shutdown, redacted};
 
 use crate::config::Config;
-use crate::state::AppState;
+use crate::state::Shared;
 use crate::{app, cold, monitor};
 
 /// Serves the API until a signal ends it.
@@ -34,17 +34,21 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("listening on {}", config.listen))?;
     tracing::info!(address = %listener.local_addr()?, "listening");
 
+    if config.limits.reads.is_none() {
+        tracing::warn!(
+            "limits.reads is not set: one caller may ask as often as it likes; docs/API.md#limits"
+        );
+    }
+
     let shutdown = Shutdown::on_signals().context("listening to signals")?;
     let health = HealthState::default();
-    let mut state = AppState::new(&config);
-    state.cold = cold::of(config.archive.as_ref())?;
-    let monitor = tokio::spawn(monitor::watch(
-        state.pool.clone(),
-        health.clone(),
-        shutdown.clone(),
-    ));
-    let keys = tokio::spawn(state.auth.clone().watch(shutdown.clone()));
-    start(listener, &config, state, health, &shutdown)?.await?;
+    let mut shared = Shared::new(&config);
+    shared.cold = cold::of(config.archive.as_ref())?;
+    let (pools, auth) = (shared.pools.clone(), shared.auth.clone());
+    let server = start(listener, &config, shared, health.clone(), &shutdown)?;
+    let monitor = tokio::spawn(monitor::watch(pools, health, shutdown.clone()));
+    let keys = tokio::spawn(auth.watch(shutdown.clone()));
+    server.await?;
     monitor.await?;
     keys.await?;
     tracing::info!("ended");
@@ -58,12 +62,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 pub fn start(
     listener: TcpListener,
     config: &Config,
-    state: AppState,
+    shared: Shared,
     health: HealthState,
     shutdown: &Shutdown,
 ) -> std::io::Result<actix_web::dev::Server> {
-    let routes = app::Routes::new(state, health);
-    let workers = config.workers.unwrap_or_else(cores);
+    let routes = app::Routes::new(shared, health);
+    let workers = config.workers();
     let limits = &config.limits;
     let server = HttpServer::new(move || app::app(&routes))
         .workers(workers)
@@ -72,9 +76,4 @@ pub fn start(
         .shutdown_timeout(config.shutdown_timeout.as_secs())
         .shutdown_signal(shutdown.token().cancelled_owned());
     Ok(server.listen(listener)?.run())
-}
-
-/// One worker a core, as far as the system tells.
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from)
 }

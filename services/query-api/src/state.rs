@@ -1,10 +1,11 @@
-//! What every request shares: the pool, who may and how much, the key that signs cursors, the archive, games in memory, and the last known lag.
+//! What requests share: all of the process, and those of one worker.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use store::Pool;
+use store::{Pool, Pools};
 
 use crate::access::Authenticator;
 use crate::cache::GameCache;
@@ -15,11 +16,11 @@ use crate::cursor::CursorKey;
 use crate::freshness::Freshness;
 use crate::limits::Limits;
 
-/// What every request shares. Clones share it.
+/// What all requests share. Clones share it.
 #[derive(Debug, Clone)]
-pub struct AppState {
-    /// Sessions that read.
-    pub pool: Pool,
+pub struct Shared {
+    /// Sessions that read, to be divided among the workers.
+    pub pools: Pools,
     /// Tells who asks.
     pub auth: Authenticator,
     /// How much may be asked.
@@ -38,12 +39,12 @@ pub struct AppState {
     pub freshness: Freshness,
 }
 
-impl AppState {
-    /// The state for these settings. Call it inside the runtime that shall keep the database's sessions.
+impl Shared {
+    /// What these settings make.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         Self {
-            pool: Pool::new(&config.database),
+            pools: Pools::new(&config.database, config.workers()),
             auth: Authenticator::new(&config.auth),
             limits: Arc::new(Limits::new(config)),
             conventions: Arc::new(Conventions::new(config)),
@@ -53,5 +54,30 @@ impl AppState {
             games: GameCache::new(&config.cache),
             freshness: Freshness::default(),
         }
+    }
+}
+
+/// What the requests of one worker share.
+#[derive(Debug)]
+pub struct AppState {
+    shared: Shared,
+    /// Sessions that read, on the worker's own runtime where there are enough of them.
+    pub pool: Pool,
+}
+
+impl AppState {
+    /// The state of the calling worker.
+    pub(crate) fn of_worker(shared: &Shared) -> Self {
+        Self {
+            shared: shared.clone(),
+            pool: shared.pools.here(),
+        }
+    }
+}
+
+impl Deref for AppState {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        &self.shared
     }
 }

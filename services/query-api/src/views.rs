@@ -17,11 +17,11 @@ use domain::Opening;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-pub(crate) use batch::{BatchBody, BatchItem, BatchItemStatus, BatchView};
+pub(crate) use batch::{BatchBody, BatchItemStatus, BatchView};
 pub(crate) use csv::{CSV_HEADER, csv};
 pub(crate) use forget::{ForgetBody, ForgottenView};
 pub(crate) use game::{GameView, finished, in_progress};
-pub(crate) use page::{GamesPage, OpponentsPage, Page, PageInfo, PlayerGamesPage, RatingsPage};
+pub(crate) use page::{GamesPage, Items, OpponentsPage, PageInfo, PlayerGamesPage, RatingsPage};
 pub(crate) use pgn::pgn;
 pub(crate) use player_game::PlayerGameView;
 pub(crate) use position::{PositionView, position};

@@ -1,12 +1,14 @@
 //! Everybody's games, each from nobody's side and without its moves.
 
 use chrono::{DateTime, Utc};
-use diesel::QueryableByName;
+use diesel::Queryable;
 use diesel_async::AsyncPgConnection;
 use domain::FinishedPlayer;
 
 use super::filter::{Edge, GameList, Place};
 use super::page::{self, Found, Listed};
+use super::players::PlayersColumn;
+use super::sql::columns;
 use crate::StoreError;
 use crate::schema::games;
 
@@ -14,8 +16,7 @@ const OPERATION: &str = "read the feed";
 const KEYS: &str = "read the games of an export";
 
 /// One game in the feed.
-#[derive(Debug, Clone, PartialEq, QueryableByName)]
-#[diesel(table_name = games, check_for_backend(diesel::pg::Pg))]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
 #[expect(missing_docs, reason = "the columns are described in migrations/")]
 pub struct GameSummary {
     pub game_id: String,
@@ -36,7 +37,7 @@ pub struct GameSummary {
     pub opening_name: Option<String>,
     pub move_count: i32,
     pub incomplete: bool,
-    pub players: serde_json::Value,
+    pub players: PlayersColumn,
 }
 
 impl GameSummary {
@@ -53,16 +54,15 @@ impl GameSummary {
     /// # Errors
     /// [`StoreError::Damaged`] when they can't be read.
     pub fn players(&self) -> Result<Vec<FinishedPlayer>, StoreError> {
-        serde_json::from_value(self.players.clone()).map_err(|error| StoreError::Damaged {
-            operation: OPERATION,
-            detail: format!("games.players: {error}"),
-        })
+        self.players.read(OPERATION)
     }
 }
 
 impl Listed for GameSummary {
-    const COLUMNS: &'static str = "game_id, ended_at, started_at, game, variant, mode, time_control, region, platform, tournament, \
-         start_position, result, winner, termination, opening_code, opening_name, move_count, incomplete, players";
+    columns!(
+        games: game_id, ended_at, started_at, game, variant, mode, time_control, region, platform, tournament, start_position, result,
+        winner, termination, opening_code, opening_name, move_count, incomplete, players
+    );
     fn ended_at(&self) -> DateTime<Utc> {
         self.ended_at
     }
@@ -85,15 +85,14 @@ pub async fn feed(
     page::page(connection, OPERATION, list, from, limit, now).await
 }
 
-#[derive(QueryableByName)]
-#[diesel(table_name = games, check_for_backend(diesel::pg::Pg))]
+#[derive(Queryable)]
 struct Key {
     game_id: String,
     ended_at: DateTime<Utc>,
 }
 
 impl Listed for Key {
-    const COLUMNS: &'static str = "game_id, ended_at";
+    columns!(games: game_id, ended_at);
     fn ended_at(&self) -> DateTime<Utc> {
         self.ended_at
     }

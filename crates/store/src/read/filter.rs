@@ -157,6 +157,18 @@ pub enum Order {
     OldestFirst,
 }
 
+/// By whose rows the games of two players are found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RivalWalk {
+    /// All rows of the player are looked at.
+    #[default]
+    Rows,
+    /// The player's rows whose opponent the index names are looked at.
+    Own,
+    /// The same of the opponent's; then the player's row of each game.
+    Opponents,
+}
+
 /// A list of games.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GameList {
@@ -170,9 +182,9 @@ pub struct GameList {
     pub until_place: Option<Place>,
     /// How far a page may look for games that match.
     pub budget: Budget,
-    /// A list of the games of two players is found by the rows of the opponent that the filter names: see
-    /// [`super::choose_walk`]. It changes the way to the games, never which they are.
-    pub by_opponent: bool,
+    /// By whose rows the games of two players are found: see [`super::choose_walk`]. It changes the way to the games, never which
+    /// they are.
+    pub rivals: RivalWalk,
 }
 
 impl GameList {
@@ -191,7 +203,7 @@ impl GameList {
             order: Order::default(),
             until_place: None,
             budget: Budget::default(),
-            by_opponent: false,
+            rivals: RivalWalk::default(),
         }
     }
 }
@@ -201,6 +213,11 @@ impl GameList {
 pub struct Budget {
     /// Games.
     pub games: u32,
+}
+
+impl Budget {
+    /// A page looks as far as it takes to be full.
+    pub const UNBOUNDED: Self = Self { games: u32::MAX };
 }
 
 impl Default for Budget {

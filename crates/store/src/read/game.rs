@@ -9,10 +9,11 @@ use diesel::prelude::*;
 use diesel::sql_types::{Binary, Integer, Nullable, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
-    EventTime, FinishedGame, FinishedPlayer, GameId, LiveGame, NewGame, NewPlayer, Opening,
-    PackedMoves, PlayerId, ShortText, Slug,
+    EventTime, FinishedGame, GameId, LiveGame, NewGame, NewPlayer, Opening, PackedMoves, PlayerId,
+    ShortText, Slug,
 };
 
+use super::players::PlayersColumn;
 use crate::StoreError;
 use crate::schema::{game_directory, games, live_games};
 
@@ -256,7 +257,7 @@ pub(super) struct Row {
     opening_name: Option<String>,
     move_count: i32,
     incomplete: bool,
-    players: serde_json::Value,
+    players: PlayersColumn,
     moves: Vec<u8>,
     written_at: DateTime<Utc>,
 }
@@ -298,8 +299,7 @@ fn time(column: &'static str, time: DateTime<Utc>) -> Result<EventTime, StoreErr
 
 /// The domain's game out of its row.
 pub(super) fn stored(row: Row, end: String, revision: i32) -> Result<StoredGame, StoreError> {
-    let players: Vec<FinishedPlayer> =
-        serde_json::from_value(row.players).map_err(damaged("games.players"))?;
+    let players = row.players.read(OPERATION)?;
     let created = NewGame {
         players: players
             .iter()

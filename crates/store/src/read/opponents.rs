@@ -54,23 +54,28 @@ pub async fn opponents(
     limit: u32,
 ) -> Result<Vec<Opponent>, StoreError> {
     let mut sql = Sql::new(
-        "SELECT o.opponent, count(*) AS games, count(*) FILTER (WHERE result = 'win') AS wins, \
+        "SELECT opponent, count(*) AS games, count(*) FILTER (WHERE result = 'win') AS wins, \
          count(*) FILTER (WHERE result = 'loss') AS losses, count(*) FILTER (WHERE result = 'draw') AS draws, \
-         max(ended_at) AS last_ended_at FROM (",
+         max(ended_at) AS last_ended_at FROM (SELECT opponent, result, ended_at FROM (",
     );
-    sql.append(page::matching(list, "*"));
-    sql.text(") s CROSS JOIN LATERAL unnest(opponents) AS o(opponent) GROUP BY o.opponent HAVING count(*) >= ")
+    // Nearly every game has one opponent, whom the index of its row names; the others' rows have an index of their own.
+    let columns = "opponent, result, ended_at";
+    sql.append(page::matching_also(list, columns, "opponent IS NOT NULL"));
+    sql.text(") one UNION ALL SELECT o.opponent, result, ended_at FROM (");
+    let columns = "opponents, result, ended_at";
+    sql.append(page::matching_also(list, columns, "opponent IS NULL"));
+    sql.text(") several CROSS JOIN LATERAL unnest(opponents) AS o(opponent)) s GROUP BY opponent HAVING count(*) >= ")
         .bind(Value::BigInt(i64::from(min_games.max(1))));
     if let Some(after) = after {
         sql.text(" AND (count(*) < ")
             .bind(Value::BigInt(after.games))
             .text(" OR (count(*) = ")
             .bind(Value::BigInt(after.games))
-            .text(" AND o.opponent > ")
+            .text(" AND opponent > ")
             .bind(Value::Text(after.opponent.clone()))
             .text("))");
     }
-    sql.text(" ORDER BY count(*) DESC, o.opponent LIMIT ")
+    sql.text(" ORDER BY count(*) DESC, opponent LIMIT ")
         .bind(Value::BigInt(i64::from(limit)));
     page::load(connection, "read a player's opponents", sql).await
 }

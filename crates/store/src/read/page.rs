@@ -16,24 +16,28 @@
 mod walk;
 
 use chrono::{DateTime, Utc};
-use diesel::QueryableByName;
 use diesel::pg::Pg;
+use diesel::{Queryable, QueryableByName};
+use diesel_async::methods::LoadQuery;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::GameId;
 
 use self::walk::{Part, Walk};
 use super::filter::{Edge, GameList, Place};
-use super::sql::Sql;
+use super::sql::{Sql, Typed, columns};
 use crate::StoreError;
+use crate::schema::player_games;
 
 /// The columns of `player_games` that its index holds, so that the rows need not be looked up.
 pub(super) const COVERED: &str = "ended_at, game_id, started_at, role, result, opponent_rating, rating, rating_after, game, variant, mode, \
      time_control, region, termination, opening_code, move_count, incomplete";
 
 /// A row that stands in a list.
-pub(super) trait Listed: QueryableByName<Pg> + Send + 'static {
-    /// The columns it is read from.
+pub(super) trait Listed: Sized + Send + 'static {
+    /// The columns it is read from, in the order of its fields.
     const COLUMNS: &'static str;
+    /// Their types.
+    type Types: 'static;
     /// When its game ended.
     fn ended_at(&self) -> DateTime<Utc>;
     /// Its game's id.
@@ -51,7 +55,12 @@ pub struct Found<T> {
 
 /// Everything of a list that matches its filter, in its order: `SELECT columns FROM …`.
 pub(super) fn matching(list: &GameList, columns: &str) -> Sql {
-    Walk::new(list, None).matching(columns)
+    Walk::new(list, None).matching(columns, None)
+}
+
+/// The same, where `also` is true too: a condition on the columns of the list's table.
+pub(super) fn matching_also(list: &GameList, columns: &str, also: &'static str) -> Sql {
+    Walk::new(list, None).matching(columns, Some(also))
 }
 
 /// Counts what matches of the first games of a list: `looked` and `matched`. Looks at no more than `most`, or at a tenth of
@@ -68,7 +77,10 @@ pub(super) async fn page<T: Listed>(
     from: Option<&Edge>,
     limit: u32,
     now: DateTime<Utc>,
-) -> Result<Found<T>, StoreError> {
+) -> Result<Found<T>, StoreError>
+where
+    Typed<T::Types>: LoadQuery<'static, AsyncPgConnection, T>,
+{
     let walk = Walk::new(list, from);
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     // One more than asked for tells whether there is a next page.
@@ -87,7 +99,7 @@ pub(super) async fn page<T: Listed>(
             },
             full - rows.len(),
         );
-        rows.extend(load::<T>(connection, operation, statement).await?);
+        rows.extend(load_listed::<T>(connection, operation, statement).await?);
         if let Some(row) = rows.last() {
             edge = Some(walk.beyond(place(operation, row)?));
         }
@@ -98,7 +110,7 @@ pub(super) async fn page<T: Listed>(
     let mut reached = None;
     if rows.len() < full {
         if let Some(statement) = walk.reached(edge.as_ref()) {
-            let last: Vec<ReachedRow> = load(connection, operation, statement).await?;
+            let last = load_listed::<ReachedRow>(connection, operation, statement).await?;
             reached = last
                 .iter()
                 .map(|row| place(operation, row))
@@ -111,7 +123,7 @@ pub(super) async fn page<T: Listed>(
             last: reached.as_ref(),
         };
         let statement = walk.statement::<T>(&part, full - rows.len());
-        rows.extend(load::<T>(connection, operation, statement).await?);
+        rows.extend(load_listed::<T>(connection, operation, statement).await?);
     }
     if rows.len() > wanted {
         rows.truncate(wanted);
@@ -135,6 +147,20 @@ pub(super) async fn load<T: QueryableByName<Pg> + Send + 'static>(
         .map_err(StoreError::query(operation))
 }
 
+async fn load_listed<T: Listed>(
+    connection: &mut AsyncPgConnection,
+    operation: &'static str,
+    statement: Sql,
+) -> Result<Vec<T>, StoreError>
+where
+    Typed<T::Types>: LoadQuery<'static, AsyncPgConnection, T>,
+{
+    Typed::<T::Types>::new(statement)
+        .load(connection)
+        .await
+        .map_err(StoreError::query(operation))
+}
+
 pub(super) fn place<T: Listed>(operation: &'static str, row: &T) -> Result<Place, StoreError> {
     let game_id = GameId::parse(row.game_id()).map_err(|error| StoreError::Damaged {
         operation,
@@ -146,16 +172,14 @@ pub(super) fn place<T: Listed>(operation: &'static str, row: &T) -> Result<Place
     })
 }
 
-#[derive(QueryableByName)]
+#[derive(Queryable)]
 struct ReachedRow {
-    #[diesel(sql_type = diesel::sql_types::Timestamptz)]
     ended_at: DateTime<Utc>,
-    #[diesel(sql_type = diesel::sql_types::Text)]
     game_id: String,
 }
 
 impl Listed for ReachedRow {
-    const COLUMNS: &'static str = "ended_at, game_id";
+    columns!(player_games: ended_at, game_id);
     fn ended_at(&self) -> DateTime<Utc> {
         self.ended_at
     }

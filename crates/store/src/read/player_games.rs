@@ -1,19 +1,19 @@
 //! A player's games, each from the player's side.
 
 use chrono::{DateTime, Utc};
-use diesel::QueryableByName;
+use diesel::Queryable;
 use diesel_async::AsyncPgConnection;
 
 use super::filter::{Edge, GameList, Place};
 use super::page::{self, Found, Listed};
+use super::sql::columns;
 use crate::StoreError;
 use crate::schema::player_games;
 
 const OPERATION: &str = "read a player's games";
 
 /// One game in a player's list.
-#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
-#[diesel(table_name = player_games, check_for_backend(diesel::pg::Pg))]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
 #[expect(missing_docs, reason = "the columns are described in migrations/")]
 pub struct PlayerGame {
     pub game_id: String,
@@ -49,8 +49,10 @@ impl PlayerGame {
 }
 
 impl Listed for PlayerGame {
-    const COLUMNS: &'static str = "game_id, started_at, ended_at, role, result, opponents, opponent_rating, rating, rating_after, game, \
-         variant, mode, time_control, region, tournament, termination, opening_code, opening_name, move_count, incomplete";
+    columns!(
+        player_games: game_id, started_at, ended_at, role, result, opponents, opponent_rating, rating, rating_after, game, variant,
+        mode, time_control, region, tournament, termination, opening_code, opening_name, move_count, incomplete
+    );
     fn ended_at(&self) -> DateTime<Utc> {
         self.ended_at
     }

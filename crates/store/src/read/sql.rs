@@ -4,6 +4,8 @@
 //! diesel's own builder can't say `FROM (SELECT … LIMIT …)`, and its `sql_query` is planned anew every time. This one is kept as
 //! a prepared statement unless it is told that it is rare.
 
+use std::marker::PhantomData;
+
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel::pg::Pg;
@@ -82,6 +84,40 @@ impl Sql {
         self
     }
 }
+
+/// A statement whose columns are of the types `ST`, read by their places. To look for each column of each row by its name costs more
+/// than to read it.
+pub(super) struct Typed<ST>(Sql, PhantomData<fn() -> ST>);
+
+impl<ST> Typed<ST> {
+    pub(super) fn new(sql: Sql) -> Self {
+        Self(sql, PhantomData)
+    }
+}
+
+impl<ST> QueryFragment<Pg> for Typed<ST> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.0.walk_ast(out)
+    }
+}
+
+impl<ST> QueryId for Typed<ST> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<ST> Query for Typed<ST> {
+    type SqlType = ST;
+}
+
+/// The columns of a table that a row is read from: their names joined by commas, and their types.
+macro_rules! columns {
+    ($table:ident: $first:ident $(, $column:ident)* $(,)?) => {
+        const COLUMNS: &'static str = concat!(stringify!($first) $(, ", ", stringify!($column))*);
+        type Types = diesel::dsl::SqlTypeOf<($table::$first, $($table::$column,)*)>;
+    };
+}
+pub(super) use columns;
 
 impl QueryFragment<Pg> for Sql {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {

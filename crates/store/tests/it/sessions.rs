@@ -81,6 +81,24 @@ async fn a_pool_whose_sessions_are_all_in_use_says_so_in_time() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_session_is_served_before_who_comes_later() {
+    let database = TestDatabase::create().await;
+    let mut config = DatabaseConfig::new(database.url());
+    config.pool.max_size = 1;
+    config.pool.min_idle = 0;
+    let pool = Pool::new(&config);
+    let held = pool.get().await.unwrap();
+    let first = pool.clone();
+    let first = tokio::spawn(async move { first.get().await.map(drop).map(|()| Instant::now()) });
+    tokio::task::yield_now().await;
+    drop(held);
+    // Nothing has run between: the session lies in the pool, and yet it is not this one's.
+    drop(pool.get().await.unwrap());
+    let later = Instant::now();
+    assert!(first.await.unwrap().unwrap() < later);
+}
+
+#[tokio::test]
 async fn a_lost_session_is_a_connection_error() {
     let database = TestDatabase::create().await;
     let config = DatabaseConfig::new(database.url());

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::{RawValue, to_raw_value};
 use service::Problem;
 
 use super::{Params, Refusal};
+use crate::views::Items;
 
 /// The fields that are wanted; all of them without a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,15 +36,15 @@ impl Fields {
         Self(None)
     }
 
-    /// The item with the wanted fields alone, as JSON.
-    pub(crate) fn of(&self, item: &impl Serialize) -> Result<Box<RawValue>, Problem> {
+    /// Adds an item with the wanted fields alone.
+    pub(crate) fn put(&self, item: &impl Serialize, items: &mut Items) -> Result<(), Problem> {
         let Some(wanted) = &self.0 else {
-            return to_raw_value(item).map_err(Problem::internal);
+            return items.push(item);
         };
         let mut value = serde_json::to_value(item).map_err(Problem::internal)?;
         if let Value::Object(fields) = &mut value {
             fields.retain(|name, _| wanted.iter().any(|wanted| wanted == name));
         }
-        to_raw_value(&value).map_err(Problem::internal)
+        items.push(&value)
     }
 }

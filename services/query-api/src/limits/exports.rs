@@ -1,6 +1,4 @@
-//! Exports under way: how many there are, how many of one caller, and how many of them read at a time.
-//!
-//! An export reads a chunk only when it is its turn; there are turns for half of the pool's sessions, the rest stays for reads.
+//! Exports under way: how many there are, and how many of one caller. How many of them read at a time is the pool's business.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use service::Problem;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::rate::Key;
 use crate::config::LimitsConfig;
@@ -20,7 +18,6 @@ type Callers = Arc<Mutex<HashMap<Key, usize>>>;
 #[derive(Debug)]
 pub(crate) struct Exports {
     places: Arc<Semaphore>,
-    turns: Semaphore,
     per_caller: Option<usize>,
     callers: Callers,
     /// An export whose client takes nothing for so long is broken off.
@@ -35,10 +32,9 @@ pub(crate) struct ExportSlot {
 }
 
 impl Exports {
-    pub(super) fn new(limits: &LimitsConfig, sessions: usize) -> Self {
+    pub(super) fn new(limits: &LimitsConfig) -> Self {
         Self {
             places: Arc::new(Semaphore::new(limits.exports_at_once)),
-            turns: Semaphore::new((sessions / 2).max(1)),
             per_caller: limits.exports_at_once_per_caller,
             callers: Arc::default(),
             stall: limits.export_stall,
@@ -65,12 +61,6 @@ impl Exports {
             _place: place,
             caller: Some((caller.clone(), self.callers.clone())),
         })
-    }
-
-    /// Waits for the turn to read a chunk.
-    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        // The semaphore is never closed; were it, exports would go on without turns.
-        self.turns.acquire().await.ok()
     }
 }
 
@@ -117,7 +107,7 @@ mod tests {
             exports_at_once_per_caller: Some(2),
             ..LimitsConfig::default()
         };
-        let exports = Exports::new(&limits, 4);
+        let exports = Exports::new(&limits);
         let [one, two] = ["a", "b"].map(|name| Key::Subject(name.into()));
         let first = exports.place(&one).unwrap();
         let second = exports.place(&one).unwrap();

@@ -163,7 +163,7 @@ impl Export {
     /// Writes the games of a chunk, and tells where the next one begins.
     async fn chunk(&mut self, text: &mut String) -> Result<Option<Edge>, Problem> {
         let (games, more) = {
-            let _turn = self.state.limits.exports.turn().await;
+            let _turn = self.state.pool.bulk_turn().await;
             let mut connection = self.state.pool.get().await.map_err(problem::of_store)?;
             let from = self.from.as_ref();
             let found = read::places(&mut connection, &self.list, from, CHUNK, Utc::now())

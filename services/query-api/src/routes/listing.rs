@@ -5,7 +5,6 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use domain::GameId;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use service::Problem;
 use store::pool::PooledConnection;
 use store::read::{self, Edge, Found, GameList, Order, Place};
@@ -15,7 +14,7 @@ use crate::cursor::Walk;
 use crate::extract::{self, Fields, PageRequest, Params, Refusal};
 use crate::problem;
 use crate::state::AppState;
-use crate::views::{Page, PageInfo};
+use crate::views::{Items, PageInfo};
 
 /// How lists may be kept: asked for again each time, and answered by 304 where nothing came.
 pub(crate) const LIST: &str = "no-cache";
@@ -125,29 +124,35 @@ impl<T> ReadPage<T> {
             prev: cursor(prev),
             as_of: self.as_of,
         };
-        let data = self.found.rows.into_iter();
-        let data: Result<Vec<Box<RawValue>>, Problem> =
-            data.map(|row| fields.of(&view(row)?)).collect();
-        respond(request, Page { data: data?, page }, self.headers)
+        let mut items = Items::new();
+        for row in self.found.rows {
+            fields.put(&view(row)?, &mut items)?;
+        }
+        respond(request, items, &page, self.headers)
     }
 }
 
 /// Answers with a page: the tag is that of what does not change at every look.
 pub(crate) fn respond(
     request: &HttpRequest,
-    page: Page,
+    items: Items,
+    page: &PageInfo,
     mut headers: Vec<(header::HeaderName, String)>,
 ) -> Result<HttpResponse, Problem> {
-    let info = &page.page;
-    if let Some(links) = extract::links(request, info.next.as_deref(), info.prev.as_deref()) {
+    let (next, prev) = (page.next.as_deref(), page.prev.as_deref());
+    if let Some(links) = extract::links(request, next, prev) {
         headers.push((header::LINK, links));
     }
-    let basis = (&page.data, &info.next, &info.prev);
+    // What a cursor is made of has no space in it.
+    let neighbours = format!("{} {}", next.unwrap_or_default(), prev.unwrap_or_default());
+    let digest = conditional::digest(&[items.as_bytes(), neighbours.as_bytes()]);
     let validity = Validity {
         version: "list".to_owned(),
         cache_control: LIST,
         last_modified: None,
         headers,
     };
-    conditional::json_by(request, &page, &basis, &validity)
+    let body = items.page(page)?;
+    let answer = conditional::ready(request, "application/json", body, &digest, &validity);
+    Ok(answer)
 }

@@ -15,12 +15,12 @@ pub(crate) struct BatchBody {
     pub(crate) ids: Vec<String>,
 }
 
-/// What there is of each game.
+/// What there is of each game: the shape of the answer for the document.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = GamesBatch)]
 pub(crate) struct BatchView {
     /// One item an id, in the order of the ids.
-    pub(crate) data: Vec<BatchItem>,
+    data: Vec<BatchItem>,
 }
 
 /// What there is of a game.
@@ -29,12 +29,12 @@ pub(crate) struct BatchView {
 pub(crate) struct BatchItem {
     /// The id that was asked for.
     #[schema(example = "q7ZvsdUF")]
-    pub(crate) id: String,
+    id: String,
     /// Whether it was found.
-    pub(crate) status: BatchItemStatus,
+    status: BatchItemStatus,
     /// The game, where it was found.
     #[schema(required)]
-    pub(crate) game: Option<GameView>,
+    game: Option<GameView>,
 }
 
 /// Whether a game was found.

@@ -1,21 +1,62 @@
 //! A page of a list.
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::value::RawValue;
+use service::Problem;
 use utoipa::ToSchema;
 
 use super::{
     GameSummaryView, OpponentView, PlayerGameView, RatingDayView, RatingPointView, timestamp,
 };
 
-/// A page of a list.
-#[derive(Debug, Serialize)]
-pub(crate) struct Page {
-    /// What is on it, written as JSON already.
-    pub(crate) data: Vec<Box<RawValue>>,
-    /// What lies around it.
-    pub(crate) page: PageInfo,
+/// `{"data":[…`: the items of an answer, each written as JSON where it is sent from.
+#[derive(Debug)]
+pub(crate) struct Items {
+    json: Vec<u8>,
+    empty: bool,
+}
+
+impl Items {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        // A page of 50 games has 20 kB.
+        let mut json = Vec::with_capacity(32 * 1024);
+        json.extend_from_slice(b"{\"data\":[");
+        Self { json, empty: true }
+    }
+
+    /// Adds one.
+    pub(crate) fn push(&mut self, item: &impl Serialize) -> Result<(), Problem> {
+        serde_json::to_writer(self.next(), item).map_err(Problem::internal)
+    }
+
+    /// Where the next one has to be written.
+    pub(crate) fn next(&mut self) -> &mut Vec<u8> {
+        if !std::mem::take(&mut self.empty) {
+            self.json.push(b',');
+        }
+        &mut self.json
+    }
+
+    /// What is written so far.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.json
+    }
+
+    /// The answer: the items and nothing else.
+    pub(crate) fn end(mut self) -> Bytes {
+        self.json.extend_from_slice(b"]}");
+        self.json.into()
+    }
+
+    /// The answer: the items, and where they stand in their list.
+    pub(crate) fn page(mut self, page: &PageInfo) -> Result<Bytes, Problem> {
+        self.json.extend_from_slice(b"],\"page\":");
+        serde_json::to_writer(&mut self.json, page).map_err(Problem::internal)?;
+        self.json.push(b'}');
+        Ok(self.json.into())
+    }
 }
 
 /// Where a page stands in its list.
@@ -36,7 +77,7 @@ pub(crate) struct PageInfo {
     pub(crate) as_of: DateTime<Utc>,
 }
 
-/// A page of a player's games: the shape of [`Page`] for the document.
+/// A page of a player's games: the shape of the answer for the document.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PlayerGamesPage {
     /// The games.
@@ -45,7 +86,7 @@ pub(crate) struct PlayerGamesPage {
     page: PageInfo,
 }
 
-/// A page of everybody's games: the shape of [`Page`] for the document.
+/// A page of everybody's games: the shape of the answer for the document.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct GamesPage {
     /// The games.
@@ -54,7 +95,7 @@ pub(crate) struct GamesPage {
     page: PageInfo,
 }
 
-/// A page of a player's ratings: the shape of [`Page`] for the document.
+/// A page of a player's ratings: the shape of the answer for the document.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RatingsPage {
     /// The ratings: one a game, or one a day.
@@ -72,7 +113,7 @@ pub(crate) enum RatingItem {
     Day(RatingDayView),
 }
 
-/// A page of a player's opponents: the shape of [`Page`] for the document.
+/// A page of a player's opponents: the shape of the answer for the document.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OpponentsPage {
     /// The opponents.

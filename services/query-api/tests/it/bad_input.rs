@@ -290,7 +290,10 @@ async fn every_fault_of_a_request_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_that_is_none_is_refused() {
     let (server, _database) = TestServer::start().await;
-    for cursor in ["x", "AAAA", "%00", "../../etc/passwd", &"A".repeat(15_000)] {
+    // In the form of one, but for its signature.
+    let forged = "AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABnAAAAAAAAAAAAAAAAAAAAAA";
+    let long = "A".repeat(15_000);
+    for cursor in ["x", "AAAA", "%00", "../../etc/passwd", &long, forged] {
         for route in CURSOR_ROUTES {
             let answer = server.get(&format!("{route}cursor={cursor}")).await;
             let problem = answer.problem(400, "invalid-cursor");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use test_support::TestDatabase;
 
-use crate::http::{Answer, send, send_with};
+use crate::http::{Answer, post, send, send_with};
 use crate::seed::{self, Seeded, at};
 use crate::server::TestServer;
 use crate::tokens::{SECRET, claims, signed};
@@ -108,6 +108,61 @@ async fn a_game_that_was_erased_is_not_answered_any_more() {
         .await
         .unwrap();
     server.get(GAME).await.problem(404, "game-not-found");
+}
+
+async fn batch(server: &TestServer, ids: &[&str]) -> Answer {
+    post(
+        server.address,
+        "/v1/games/batch",
+        &json!({ "ids": ids }).to_string(),
+    )
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_takes_from_memory_what_is_there_and_keeps_what_it_reads() {
+    let (server, database) = keeping("[cache]\nfresh_for = '1h'\nkeep_for = '1h'").await;
+    seed::finished(
+        &database.url(),
+        &[Seeded::new("g-2", at("2026-11-20T11:00:00Z"))],
+    )
+    .await;
+    let first = server.get(GAME).await.json();
+    let read = batch(&server, &["g-1", "g-2", "nope"]).await.json();
+    assert_eq!(read["data"][0]["game"], first);
+    assert_eq!(read["data"][1]["game"]["id"], "g-2");
+    assert_eq!(read["data"][2]["status"], "missing");
+    let client = seed::client(&database.url()).await;
+    client
+        .batch_execute("DROP TABLE games, game_directory CASCADE")
+        .await
+        .unwrap();
+    let kept = batch(&server, &["g-2", "g-1"]).await;
+    assert_eq!(kept.status, 200, "{kept:?}");
+    assert_eq!(kept.header("content-type"), Some("application/json"));
+    let kept = kept.json();
+    assert_eq!(kept["data"][0], read["data"][1]);
+    assert_eq!(kept["data"][1], read["data"][0]);
+    let missed = batch(&server, &["g-1", "nope"]).await;
+    missed.problem(500, "internal");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_reads_games_anew_that_are_no_longer_fresh() {
+    let (server, database) = keeping("[cache]\nfresh_for = '0s'").await;
+    let termination = |answer: Answer| answer.json()["data"][0]["game"]["termination"].to_string();
+    let before = termination(batch(&server, &["g-1"]).await);
+    assert_eq!(before, "\"checkmate\"");
+    correct(&database).await;
+    let after = termination(batch(&server, &["g-1"]).await);
+    assert_eq!(after, "\"corrected\"");
+    let client = seed::client(&database.url()).await;
+    client
+        .batch_execute("DELETE FROM game_directory; DELETE FROM games")
+        .await
+        .unwrap();
+    let erased = batch(&server, &["g-1"]).await.json();
+    assert_eq!(erased["data"][0]["status"], "missing");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::Duration;
 use serde_json::Value;
+use tokio_postgres::Client;
 
 use crate::seed::{self, Seeded, at};
 use crate::server::TestServer;
@@ -95,6 +96,116 @@ async fn statistics_against_one_opponent_keep_to_the_other_filters() {
     assert_eq!(stats("&until=2026-06-01T00:00:00Z").await, 4);
     assert_eq!(stats("&group_by=month").await, 12);
     assert_eq!(stats("&mode=casual").await, 0);
+}
+
+/// A game's row of one player: against these others, with this opening's code.
+async fn seat(
+    client: &Client,
+    game: &str,
+    minute: &str,
+    player: &str,
+    others: &[&str],
+    code: &str,
+) {
+    client
+        .execute(
+            "INSERT INTO player_games (player_id, game_id, ended_at, started_at, role, result, opponents, game, variant, mode, \
+             termination, opening_code, move_count, incomplete) \
+             SELECT $1, $2, t, t - interval '30 s', 'seat', 'win', $3, 'go', 'standard', 'rated', 'agreement', $4, 1, false \
+             FROM (SELECT ('2026-05-01T10:' || $5 || ':00Z')::timestamptz AS t) s",
+            &[&player, &game, &others, &code, &minute],
+        )
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn games_whose_opponent_no_index_names_are_found_and_counted_like_others() {
+    let (server, database) = TestServer::start().await;
+    let day = at("2026-05-01T00:00:00Z");
+    seed::months(&database.url(), day, day).await;
+    let client = seed::client(&database.url()).await;
+    // Too wide for the index, together with their opening's code.
+    let (wide, code): (String, String) = ("\u{10400}".repeat(100), "\u{10401}".repeat(200));
+    seat(&client, "two", "01", "ann", &["ben"], "A00").await;
+    seat(&client, "two", "01", "ben", &["ann"], "A00").await;
+    for (player, others) in [
+        ("ann", ["ben", "cat"]),
+        ("ben", ["ann", "cat"]),
+        ("cat", ["ann", "ben"]),
+    ] {
+        seat(&client, "three", "02", player, &others, "A00").await;
+    }
+    seat(&client, "wide", "03", "ann", &[&wide], &code).await;
+    seat(&client, "wide", "03", &wide, &["ann"], &code).await;
+    seat(&client, "alone", "04", "ann", &[], "A00").await;
+    // Ann and dan have so many games that the index is asked for their opponents.
+    let many = "INSERT INTO player_games (player_id, game_id, ended_at, started_at, role, result, opponents, game, variant, mode, \
+        termination, move_count, incomplete) \
+        SELECT me, 'many-' || n, '2026-05-01T09:00:00Z'::timestamptz + n * interval '1 s', '2026-05-01T08:00:00Z', 'seat', 'draw', \
+        ARRAY[other], 'go', 'standard', 'rated', 'agreement', 1, false \
+        FROM generate_series(1, 230) n CROSS JOIN (VALUES ('ann', 'dan'), ('dan', 'ann')) s(me, other)";
+    client.batch_execute(many).await.unwrap();
+    for minute in 10..20 {
+        seat(
+            &client,
+            &format!("eve-{minute}"),
+            &minute.to_string(),
+            "dan",
+            &["eve"],
+            "A00",
+        )
+        .await;
+    }
+
+    let list = server.get("/v1/players/ann/opponents").await.json();
+    let told: Vec<(&str, i64)> = list["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            (
+                row["player_id"].as_str().unwrap(),
+                row["games"].as_i64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [("dan", 230), ("ben", 2), ("cat", 1), (wide.as_str(), 1)]
+    );
+    for rivals in ["ann/vs/dan", "dan/vs/ann"] {
+        let both = server
+            .get(&format!("/v1/players/{rivals}?limit=100"))
+            .await
+            .json();
+        assert_eq!(both["total"]["games"], 230, "{rivals}");
+        assert_eq!(ids(&both["latest"]).len(), 100);
+    }
+    let wide: String = wide.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    for (a, b, expected) in [
+        ("ann", "ben", vec!["three", "two"]),
+        ("ben", "ann", vec!["three", "two"]),
+        ("cat", "ann", vec!["three"]),
+        ("ann", wide.as_str(), vec!["wide"]),
+        (wide.as_str(), "ann", vec!["wide"]),
+        (wide.as_str(), "ben", vec![]),
+    ] {
+        let rivals = server.get(&format!("/v1/players/{a}/vs/{b}")).await.json();
+        assert_eq!(ids(&rivals["latest"]), expected, "{a} {b}");
+        let page = server
+            .get(&format!("/v1/players/{a}/games?opponent={b}"))
+            .await;
+        assert_eq!(ids(&page.json()["data"]), expected, "{a} {b}");
+        let own = server
+            .get(&format!("/v1/players/{a}/opponents?opponent={b}"))
+            .await
+            .json();
+        assert_eq!(
+            own["data"].as_array().unwrap().is_empty(),
+            expected.is_empty()
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use query_api::cold::{ColdStore, NoColdStore};
 use query_api::config::Config;
 use query_api::run;
-use query_api::state::AppState;
+use query_api::state::Shared;
 use service::{HealthState, Shutdown};
 use test_support::TestDatabase;
 
@@ -46,16 +46,17 @@ impl TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (health, shutdown) = (HealthState::default(), Shutdown::default());
-        let mut state = AppState::new(config);
-        state.cold = cold;
+        let mut shared = Shared::new(config);
+        shared.cold = cold;
+        let (pools, auth) = (shared.pools.clone(), shared.auth.clone());
+        let server = run::start(listener, config, shared, health.clone(), &shutdown).unwrap();
+        tokio::spawn(server);
         tokio::spawn(query_api::monitor::watch(
-            state.pool.clone(),
+            pools,
             health.clone(),
             shutdown.clone(),
         ));
-        tokio::spawn(state.auth.clone().watch(shutdown.clone()));
-        let server = run::start(listener, config, state, health.clone(), &shutdown).unwrap();
-        tokio::spawn(server);
+        tokio::spawn(auth.watch(shutdown.clone()));
         Self {
             address,
             health,

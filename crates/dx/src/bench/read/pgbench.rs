@@ -16,7 +16,7 @@ use crate::stack::{Endpoints, Profile, State};
 
 /// What the API's sessions are told.
 const READER: &str = "-c default_transaction_read_only=on -c plan_cache_mode=force_generic_plan -c enable_seqscan=off \
-     -c enable_sort=off -c enable_bitmapscan=off -c jit=off";
+     -c enable_sort=off -c enable_bitmapscan=off -c jit=off -c work_mem=16MB";
 
 /// pgbench and the database it is to ask.
 #[derive(Debug)]

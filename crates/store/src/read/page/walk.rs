@@ -4,7 +4,7 @@ use chrono::{DateTime, Datelike, Months, NaiveTime, Utc};
 use domain::PlayerId;
 
 use super::{COVERED, Listed};
-use crate::read::filter::{Edge, GameList, Order, Perspective, Place, Scope};
+use crate::read::filter::{Budget, Edge, GameList, Order, Perspective, Place, RivalWalk, Scope};
 use crate::read::predicates;
 use crate::read::sql::{Sql, Value};
 
@@ -22,8 +22,12 @@ const PLAYER_GAME_OF_KEY: &str = "SELECT * FROM player_games p WHERE p.ended_at 
 enum Driver<'a> {
     /// One player's rows.
     Player(&'a PlayerId),
-    /// One player's rows of the games that another one took part in, found by the other's rows.
-    PlayerByOpponent(&'a PlayerId, &'a PlayerId),
+    /// One player's rows of the games with another one, found by the rows of one of the two: their index names the one opponent.
+    Rivals {
+        player: &'a PlayerId,
+        walked: &'a PlayerId,
+        other: &'a PlayerId,
+    },
     /// The games one player took part in.
     GamesOfPlayer(&'a PlayerId),
     /// One tournament's games.
@@ -35,12 +39,10 @@ enum Driver<'a> {
 impl<'a> Driver<'a> {
     fn of(list: &'a GameList) -> Self {
         match (&list.scope, &list.filter.of) {
-            (Scope::Player(player), Perspective::Player(asked)) if list.by_opponent => {
-                match &asked.opponent {
-                    Some(opponent) => Self::PlayerByOpponent(player, opponent),
-                    None => Self::Player(player),
-                }
-            }
+            (Scope::Player(player), Perspective::Player(asked)) => match &asked.opponent {
+                Some(opponent) => Self::of_rivals(list.rivals, player, opponent),
+                None => Self::Player(player),
+            },
             (Scope::Player(player), _) => Self::Player(player),
             (Scope::Everybody, Perspective::Everybody(asked)) if !asked.players.is_empty() => {
                 Self::GamesOfPlayer(&asked.players[0])
@@ -52,12 +54,25 @@ impl<'a> Driver<'a> {
         }
     }
 
+    fn of_rivals(walk: RivalWalk, player: &'a PlayerId, opponent: &'a PlayerId) -> Self {
+        let (walked, other) = match walk {
+            RivalWalk::Rows => return Self::Player(player),
+            RivalWalk::Own => (player, opponent),
+            RivalWalk::Opponents => (opponent, player),
+        };
+        Self::Rivals {
+            player,
+            walked,
+            other,
+        }
+    }
+
     /// The table that is walked, its prefix of the index, and whether anything of the prefix has been written.
     fn table(&self) -> (Sql, bool) {
         let mut sql = Sql::default();
         match self {
             Self::Player(player)
-            | Self::PlayerByOpponent(_, player)
+            | Self::Rivals { walked: player, .. }
             | Self::GamesOfPlayer(player) => {
                 sql.text("player_games WHERE player_id = ")
                     .bind(Value::Text(player.to_string()));
@@ -76,13 +91,30 @@ impl<'a> Driver<'a> {
     }
 
     fn joins(&self) -> bool {
-        matches!(self, Self::GamesOfPlayer(_) | Self::PlayerByOpponent(..))
+        matches!(self, Self::GamesOfPlayer(_) | Self::Rivals { .. })
+    }
+
+    /// The columns of the keys that are found first, where it joins.
+    fn key(&self) -> &'static str {
+        match self {
+            Self::Rivals { .. } => "ended_at, game_id, opponent",
+            _ => "ended_at, game_id",
+        }
+    }
+
+    /// Which keys are looked up: where a game has one opponent, it has to be the other one. A game of several tells by its row.
+    fn sieve(&self, sql: &mut Sql) {
+        if let Self::Rivals { other, .. } = self {
+            sql.text(" WHERE (k.opponent = ")
+                .bind(Value::Text(other.to_string()))
+                .text(" OR k.opponent IS NULL)");
+        }
     }
 
     /// What is looked up for each key that the walk finds, where it joins.
     fn row_of_key(&self) -> Sql {
         match self {
-            Self::PlayerByOpponent(player, _) => {
+            Self::Rivals { player, .. } => {
                 let mut sql = Sql::new(PLAYER_GAME_OF_KEY);
                 sql.bind(Value::Text(player.to_string()));
                 sql
@@ -155,12 +187,15 @@ impl<'a> Walk<'a> {
     }
 
     /// Closes the part that finds keys and looks up the row of each, in their order: `) k CROSS JOIN LATERAL (…) g`.
-    fn look_up(&self, sql: &mut Sql, sieved: bool) {
+    fn look_up(&self, sql: &mut Sql, sieved: bool, also: Option<&'static str>) {
         sql.text(") k CROSS JOIN LATERAL (")
             .append(self.driver.row_of_key());
         // That the walked player took part is known already, and the conditions say it once more.
         if sieved && !self.conditions.is_empty() {
             sql.text(" AND ").append(self.conditions.clone());
+        }
+        if let Some(also) = also {
+            sql.text(" AND ").text(also);
         }
         sql.text(" LIMIT 1) g");
     }
@@ -220,23 +255,32 @@ impl<'a> Walk<'a> {
     }
 
     /// Everything of the list that matches the filter, in order, for a statement over all of it.
-    pub(super) fn matching(&self, columns: &str) -> Sql {
+    pub(super) fn matching(&self, columns: &str, also: Option<&'static str>) -> Sql {
         if self.driver.joins() {
             let columns = match columns {
                 "*" => "g.*".to_owned(),
                 some => columns_of("g", some),
             };
             let mut sql = Sql::new(&format!("SELECT {columns} FROM ("));
-            sql.append(self.inner("ended_at, game_id", &Part::default()));
-            self.look_up(&mut sql, true);
+            sql.append(self.inner(self.driver.key(), &Part::default()));
+            self.look_up(&mut sql, true, also);
+            self.driver.sieve(&mut sql);
             sql.text(self.key_order());
             sql.set_rare(self.condition_count > COMMON_CONDITIONS);
             return sql;
         }
-        let (mut sql, joined) = self.select(columns, &Part::default());
-        if !self.conditions.is_empty() {
+        let (mut sql, mut joined) = self.select(columns, &Part::default());
+        let mut and = |sql: &mut Sql| {
             sql.text(if joined { " AND " } else { " WHERE " });
+            joined = true;
+        };
+        if !self.conditions.is_empty() {
+            and(&mut sql);
             sql.append(self.conditions.clone());
+        }
+        if let Some(also) = also {
+            and(&mut sql);
+            sql.text(also);
         }
         sql.text(self.order());
         sql.set_rare(self.condition_count > COMMON_CONDITIONS);
@@ -259,7 +303,7 @@ impl<'a> Walk<'a> {
             sql.text("SELECT g.* FROM (");
             sql.append(self.inner("ended_at, game_id", &Part::default()));
             sql.text(" LIMIT ").bind(Value::BigInt(most));
-            self.look_up(&mut sql, false);
+            self.look_up(&mut sql, false, None);
         } else {
             let columns = match &self.driver {
                 _ if self.conditions.is_empty() => "ended_at",
@@ -280,9 +324,10 @@ impl<'a> Walk<'a> {
         if self.driver.joins() {
             let columns = columns_of("g", T::COLUMNS);
             let mut sql = Sql::new(&format!("SELECT {columns} FROM ("));
-            sql.append(self.inner("ended_at, game_id", part));
+            sql.append(self.inner(self.driver.key(), part));
             self.limit(&mut sql, part);
-            self.look_up(&mut sql, true);
+            self.look_up(&mut sql, true, None);
+            self.driver.sieve(&mut sql);
             sql.text(self.key_order()).text(" LIMIT ").bind(wanted);
             sql.set_rare(self.condition_count > COMMON_CONDITIONS);
             return sql;
@@ -312,7 +357,8 @@ impl<'a> Walk<'a> {
     /// The place of the last game that the budget allows to look at, where there may be more behind it; `None` where a page
     /// needs no budget.
     pub(super) fn reached(&self, edge: Option<&Edge>) -> Option<Sql> {
-        if self.conditions.is_empty() && !self.driver.joins() {
+        let needless = self.conditions.is_empty() && !self.driver.joins();
+        if needless || self.list.budget == Budget::UNBOUNDED {
             return None;
         }
         let part = Part {

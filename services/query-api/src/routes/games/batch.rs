@@ -1,17 +1,21 @@
 //! `POST /v1/games/batch`: many games by their ids.
 
-use actix_web::http::header;
+use std::collections::HashMap;
+
+use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use domain::GameId;
 use service::Problem;
 use service::http::ProblemBody;
 use store::read::{self, FoundGame};
 
 use super::get::{Whole, archived};
+use crate::cache::{self, Kept};
 use crate::extract::{self, Params};
 use crate::problem;
 use crate::state::AppState;
-use crate::views::{BatchBody, BatchItem, BatchItemStatus, BatchView};
+use crate::views::{BatchBody, BatchItemStatus, BatchView, Items};
 
 /// Many games
 ///
@@ -41,41 +45,109 @@ pub(crate) async fn post(
     Params::of(&request).finish()?;
     let body: BatchBody = extract::json_body(&request, payload).await?;
     let ids = extract::ids(&body.ids)?;
-    let (found, headers) = {
-        let mut connection = state.pool.get().await.map_err(problem::of_store)?;
-        let found = read::games(&mut connection, &ids)
-            .await
-            .map_err(problem::of_store)?;
-        (found, state.freshness.headers(&mut connection).await)
-    };
-    let mut data = Vec::with_capacity(ids.len());
-    for (id, found) in ids.iter().zip(found) {
-        data.push(item(&state, id, found).await?);
+    let (answers, headers) = answers(&state, &ids).await?;
+    let mut items = Items::new();
+    for (id, answer) in ids.iter().zip(answers) {
+        answer.write(id, items.next())?;
     }
     let mut response = HttpResponse::Ok();
-    response.insert_header((header::CACHE_CONTROL, "no-store"));
+    response
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::CONTENT_TYPE, "application/json"));
     for (name, value) in headers {
         response.insert_header((name, value));
     }
-    Ok(response.json(BatchView { data }))
+    Ok(response.body(items.end()))
 }
 
-async fn item(state: &AppState, id: &GameId, found: FoundGame) -> Result<BatchItem, Problem> {
+/// What there is of a game, as JSON.
+enum Answer {
+    Game(Bytes),
+    None(BatchItemStatus),
+}
+
+/// What there is of each game: those in memory from there, the others by one reading of them all.
+async fn answers(
+    state: &AppState,
+    ids: &[GameId],
+) -> Result<(Vec<Answer>, Vec<(HeaderName, String)>), Problem> {
+    let (mut known, mut missed, mut unsure) = (HashMap::new(), Vec::new(), Vec::new());
+    for id in ids {
+        let kept = state.games.kept(id).await;
+        if let Kept::Fresh(game) = &kept {
+            cache::count("hit");
+            known.insert(id, Answer::Game(game.answer.body.clone()));
+            continue;
+        }
+        cache::count("miss");
+        missed.push(id.clone());
+        if let Kept::Unsure(game) = kept {
+            unsure.push(game);
+        }
+    }
+    let headers = match missed.is_empty() {
+        true => state.freshness.headers_alone(&state.pool).await,
+        false => {
+            let read = read_all(state, &missed).await;
+            let (found, headers) = read.inspect_err(|_| {
+                unsure.iter().for_each(|game| state.games.unasked(game));
+            })?;
+            for (id, found) in missed.iter().zip(found) {
+                known.insert(id, answer(state, id, found).await?);
+            }
+            headers
+        }
+    };
+    let answers = ids.iter().filter_map(|id| known.remove(id)).collect();
+    Ok((answers, headers))
+}
+
+async fn read_all(
+    state: &AppState,
+    ids: &[GameId],
+) -> Result<(Vec<FoundGame>, Vec<(HeaderName, String)>), Problem> {
+    let mut connection = state.pool.get().await.map_err(problem::of_store)?;
+    let found = read::games(&mut connection, ids)
+        .await
+        .map_err(problem::of_store)?;
+    Ok((found, state.freshness.headers(&mut connection).await))
+}
+
+async fn answer(state: &AppState, id: &GameId, found: FoundGame) -> Result<Answer, Problem> {
     let whole = match found {
-        FoundGame::Finished(stored) => Ok(Whole::of_stored(*stored)),
-        FoundGame::Live(snapshot) => Ok(Whole::Live(snapshot.into())),
-        FoundGame::Gone(departed) => archived(state, &departed)
-            .await?
-            .ok_or(BatchItemStatus::Gone),
-        FoundGame::Unknown => Err(BatchItemStatus::Missing),
+        FoundGame::Finished(stored) => {
+            let game = state.games.keep(id, *stored).await?;
+            return Ok(Answer::Game(game.answer.body.clone()));
+        }
+        FoundGame::Live(snapshot) => Some(Whole::Live(snapshot.into())),
+        FoundGame::Gone(departed) => archived(state, &departed).await?,
+        FoundGame::Unknown => {
+            state.games.forget(id).await;
+            return Ok(Answer::None(BatchItemStatus::Missing));
+        }
     };
-    let (status, game) = match whole {
-        Ok(whole) => (BatchItemStatus::Found, Some(whole.view(id)?)),
-        Err(status) => (status, None),
+    state.games.forget(id).await;
+    let Some(whole) = whole else {
+        return Ok(Answer::None(BatchItemStatus::Gone));
     };
-    Ok(BatchItem {
-        id: id.to_string(),
-        status,
-        game,
-    })
+    let json = serde_json::to_vec(&whole.view(id)?).map_err(Problem::internal)?;
+    Ok(Answer::Game(json.into()))
+}
+
+impl Answer {
+    /// Writes a [`BatchItem`](crate::views::BatchItem).
+    fn write(&self, id: &GameId, json: &mut Vec<u8>) -> Result<(), Problem> {
+        let (status, game) = match self {
+            Self::Game(game) => (BatchItemStatus::Found, game.as_ref()),
+            Self::None(status) => (*status, b"null".as_ref()),
+        };
+        json.extend_from_slice(b"{\"id\":");
+        serde_json::to_writer(&mut *json, id.as_str()).map_err(Problem::internal)?;
+        json.extend_from_slice(b",\"status\":");
+        serde_json::to_writer(&mut *json, &status).map_err(Problem::internal)?;
+        json.extend_from_slice(b",\"game\":");
+        json.extend_from_slice(game);
+        json.push(b'}');
+        Ok(())
+    }
 }

@@ -222,16 +222,6 @@ pub(super) async fn archived(
 }
 
 impl Whole {
-    pub(super) fn of_stored(stored: StoredGame) -> Self {
-        Self::Finished {
-            game: Arc::new(stored.game),
-            revision: stored.revision,
-            written_at: Some(stored.written_at),
-            archived: false,
-            answer: None,
-        }
-    }
-
     fn of_cached(cached: &CachedGame) -> Self {
         Self::Finished {
             game: cached.game.clone(),

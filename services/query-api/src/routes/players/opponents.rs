@@ -3,7 +3,6 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use domain::GameId;
-use serde_json::value::{RawValue, to_raw_value};
 use service::Problem;
 use service::http::ProblemBody;
 use store::read::{self, Edge, Opponent, OpponentPlace, Order, Place};
@@ -14,7 +13,7 @@ use crate::extract::{
 use crate::problem;
 use crate::routes::listing::respond;
 use crate::state::AppState;
-use crate::views::{OpponentView, OpponentsPage, Page, PageInfo};
+use crate::views::{Items, OpponentView, OpponentsPage, PageInfo};
 
 /// A player's opponents
 ///
@@ -75,18 +74,17 @@ pub(crate) async fn list(
     let has_more = rows.len() > wanted;
     rows.truncate(wanted);
     let next = rows.last().filter(|_| has_more).map(edge).transpose()?;
-    let views = rows.into_iter().map(OpponentView::from);
-    let data: Result<Vec<Box<RawValue>>, _> = views.map(|view| to_raw_value(&view)).collect();
-    let page = Page {
-        data: data.map_err(Problem::internal)?,
-        page: PageInfo {
-            next: next.map(|edge| state.cursors.write(walk, &edge)),
-            prev: None,
-            has_more,
-            as_of,
-        },
+    let mut items = Items::new();
+    for row in rows {
+        items.push(&OpponentView::from(row))?;
+    }
+    let page = PageInfo {
+        next: next.map(|edge| state.cursors.write(walk, &edge)),
+        prev: None,
+        has_more,
+        as_of,
     };
-    respond(&request, page, headers)
+    respond(&request, items, &page, headers)
 }
 
 /// An opponent's place as a cursor holds it: the number of games where others have a time.

@@ -3,7 +3,6 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use domain::GameId;
-use serde_json::value::{RawValue, to_raw_value};
 use service::Problem;
 use service::http::ProblemBody;
 use store::pool::PooledConnection;
@@ -15,7 +14,7 @@ use crate::extract::{
 use crate::problem;
 use crate::routes::listing::{ReadPage, respond};
 use crate::state::AppState;
-use crate::views::{Page, PageInfo, RatingDayView, RatingPointView, RatingsPage};
+use crate::views::{Items, PageInfo, RatingDayView, RatingPointView, RatingsPage};
 
 /// How fine the history is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, utoipa::ToSchema)]
@@ -141,18 +140,17 @@ async fn days(
         })),
         _ => None,
     };
-    let views = rows.into_iter().map(RatingDayView::from);
-    let data: Result<Vec<Box<RawValue>>, _> = views.map(|view| to_raw_value(&view)).collect();
-    let page = Page {
-        data: data.map_err(Problem::internal)?,
-        page: PageInfo {
-            next: next.map(|edge| state.cursors.write(walk, &edge)),
-            prev: None,
-            has_more,
-            as_of,
-        },
+    let mut items = Items::new();
+    for row in rows {
+        items.push(&RatingDayView::from(row))?;
+    }
+    let page = PageInfo {
+        next: next.map(|edge| state.cursors.write(walk, &edge)),
+        prev: None,
+        has_more,
+        as_of,
     };
-    respond(request, page, headers)
+    respond(request, items, &page, headers)
 }
 
 /// Ends the list before a time.

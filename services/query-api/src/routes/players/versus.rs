@@ -95,7 +95,7 @@ pub(crate) async fn get(
         .map_err(problem::of_store)?;
     list.order = Order::NewestFirst;
     // The statistics have looked at every game; looking for the newest may too, at once.
-    list.budget = Budget { games: u32::MAX };
+    list.budget = Budget::UNBOUNDED;
     let games = match total.is_empty() || latest == 0 {
         true => Vec::new(),
         false => newest(&mut connection, &list, latest).await?,
