@@ -211,9 +211,8 @@ pub(super) async fn insert_player_games(
 
 /// Brings the rows of live games up to date: those of ended games go, the others get their snapshots.
 ///
-/// One statement, whose plan is kept from when the table may have been empty: as some of its rows are inserted, Postgres has no
-/// choice but to go through the arrays and look each game up by its key. A join that may be turned around would one day go
-/// through the arrays for each row.
+/// One statement. As what is not there is inserted, Postgres must go through the arrays and look for each game; a join that it
+/// may turn around would go through the arrays for each row once its plan was made while the table was empty.
 pub(super) async fn write_live_games(
     connection: &mut AsyncPgConnection,
     batch: &Batch,

@@ -20,8 +20,9 @@ impl fmt::Debug for IngestSession {
 impl IngestSession {
     /// Opens a session.
     ///
-    /// Statements are planned once, for any values: a plan made for a batch copies its arrays several times over, and every
-    /// statement here finds its rows by their keys, for which the planner must not hold a look through a whole table better.
+    /// Statements are planned once, for any values: a plan made for a batch copies its arrays several times over. The plan may be
+    /// made while tables are empty and must hold when they are full, so it may do nothing but go through the arrays and find
+    /// each row by its key: whatever reads rows first and looks for their places in the arrays later is priced out of reach.
     ///
     /// A claim waits on the row lock of a former owner's commit; the timeouts bound how long a hung session can hold it.
     ///
@@ -34,7 +35,8 @@ impl IngestSession {
                 "SET lock_timeout = '15s'; SET statement_timeout = '120s'; \
                  SET idle_in_transaction_session_timeout = '60s'; SET synchronous_commit = on; \
                  SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; \
-                 SET enable_mergejoin = off; SET jit = off",
+                 SET enable_mergejoin = off; SET enable_bitmapscan = off; SET enable_material = off; \
+                 SET enable_memoize = off; SET jit = off",
             )
             .await
             .map_err(StoreError::query("prepare an ingest session"))?;

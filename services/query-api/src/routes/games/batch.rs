@@ -135,7 +135,7 @@ async fn answer(state: &AppState, id: &GameId, found: FoundGame) -> Result<Answe
 }
 
 impl Answer {
-    /// Writes a [`BatchItem`](crate::views::BatchItem).
+    /// Writes one item of the answer, as [`BatchView`] has it.
     fn write(&self, id: &GameId, json: &mut Vec<u8>) -> Result<(), Problem> {
         let (status, game) = match self {
             Self::Game(game) => (BatchItemStatus::Found, game.as_ref()),
