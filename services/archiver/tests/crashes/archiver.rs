@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use test_support::{StoreProxy, TestBucket, TestTopic};
 
-/// How long anything may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// How long anything may take, also on a disk that is still busy with what a compiler has written.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the archivers of a test share.
 #[derive(Debug)]
