@@ -31,7 +31,7 @@ pub struct ConsumerConfig {
     pub group_protocol: GroupProtocol,
     /// How long a member may be silent before its partitions go to others, in milliseconds. Classic protocol only.
     pub session_timeout_ms: u32,
-    /// The most bytes of records a partition's reader may be behind the poll thread.
+    /// The most bytes of records a partition's reader may be behind the poll thread. What librdkafka takes for each counts too.
     pub partition_buffer_bytes: usize,
     /// The most bytes of records all readers together may be behind the poll thread.
     pub total_buffer_bytes: usize,

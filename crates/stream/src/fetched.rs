@@ -3,7 +3,7 @@
 //!
 //! rust-rdkafka hands messages out one by one, panics on a header whose name is not UTF-8, and ties a message to a borrow of its
 //! queue, so that its bytes would have to be copied to leave the poll thread, and its headers parsed although hardly anybody
-//! asks for them. So librdkafka is asked directly. With `identity` this is the unsafe code of the project.
+//! asks for them. So librdkafka is asked directly. With `identity` this is the unsafe code of the project outside its tests.
 //!
 //! What holds it together: a [`Fetched`] owns its messages and, through their queue, the client that they belong to, and drops
 //! the messages first. librdkafka's queues and messages may be used from any thread; only the first question for a message's

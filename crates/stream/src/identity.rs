@@ -2,7 +2,7 @@
 //!
 //! An offset means something only in the log it was read from. A topic that was deleted and made again has the same name and
 //! other records, so its id is compared before any offset is trusted. librdkafka knows the id, rust-rdkafka does not pass it
-//! on, so it is asked directly. With `fetched` this is the unsafe code of the project.
+//! on, so it is asked directly. With `fetched` this is the unsafe code of the project outside its tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, CString};
