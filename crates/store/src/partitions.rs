@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime, Utc};
 use diesel::sql_types::{Bool, Text, Timestamptz};
 use diesel::{OptionalExtension, QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -65,10 +65,27 @@ impl Month {
         }
     }
 
+    /// The month so many after this one, or before it; none beyond the calendar.
+    #[must_use]
+    pub fn moved(self, months: i32) -> Option<Self> {
+        let by = Months::new(months.unsigned_abs());
+        let first_day = match months < 0 {
+            true => self.first_day.checked_sub_months(by)?,
+            false => self.first_day.checked_add_months(by)?,
+        };
+        Some(Self { first_day })
+    }
+
     /// The first day, which is also where the partition's range begins.
     #[must_use]
     pub fn first_day(self) -> NaiveDate {
         self.first_day
+    }
+
+    /// The first instant.
+    #[must_use]
+    pub fn start(self) -> DateTime<Utc> {
+        self.first_day.and_time(NaiveTime::MIN).and_utc()
     }
 
     /// The days, first to last.

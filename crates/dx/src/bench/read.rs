@@ -158,7 +158,7 @@ impl Bench<'_> {
             let before = self.spent(&api)?;
             report.routes.push(self.route(address, &route).await?);
             let after = self.spent(&api)?;
-            let script = match route.name {
+            let scripts = match route.name {
                 "get_game" => pgbench::get_game(self.set),
                 "player_page" => pgbench::player_page(self.set),
                 _ => continue,
@@ -176,7 +176,7 @@ impl Bench<'_> {
                     let lasting = Duration::from_secs(self.args.seconds);
                     let step = Step::start("pgbench", &format!("{} by {connections}", route.name));
                     let line = pgbench
-                        .per_second(route.name, &script, *connections, lasting)
+                        .per_second(route.name, &scripts, *connections, lasting)
                         .await?;
                     step.done(format_args!("{} by {connections}: {line:.0}", route.name));
                     lines.push((*connections, line));

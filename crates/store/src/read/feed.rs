@@ -58,11 +58,12 @@ impl GameSummary {
     }
 }
 
+columns!(
+    GameSummary = games: game_id, ended_at, started_at, game, variant, mode, time_control, region, platform, tournament,
+    start_position, result, winner, termination, opening_code, opening_name, move_count, incomplete, players
+);
+
 impl Listed for GameSummary {
-    columns!(
-        games: game_id, ended_at, started_at, game, variant, mode, time_control, region, platform, tournament, start_position, result,
-        winner, termination, opening_code, opening_name, move_count, incomplete, players
-    );
     fn ended_at(&self) -> DateTime<Utc> {
         self.ended_at
     }
@@ -91,8 +92,9 @@ struct Key {
     ended_at: DateTime<Utc>,
 }
 
+columns!(Key = games: game_id, ended_at);
+
 impl Listed for Key {
-    columns!(games: game_id, ended_at);
     fn ended_at(&self) -> DateTime<Utc> {
         self.ended_at
     }

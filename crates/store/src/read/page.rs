@@ -24,7 +24,7 @@ use domain::GameId;
 
 use self::walk::{Part, Walk};
 use super::filter::{Edge, GameList, Place};
-use super::sql::{Sql, Typed, columns};
+use super::sql::{Columns, Sql, Typed, columns};
 use crate::StoreError;
 use crate::schema::player_games;
 
@@ -33,11 +33,7 @@ pub(super) const COVERED: &str = "ended_at, game_id, started_at, role, result, o
      time_control, region, termination, opening_code, move_count, incomplete";
 
 /// A row that stands in a list.
-pub(super) trait Listed: Sized + Send + 'static {
-    /// The columns it is read from, in the order of its fields.
-    const COLUMNS: &'static str;
-    /// Their types.
-    type Types: 'static;
+pub(super) trait Listed: Columns + Sized + Send + 'static {
     /// When its game ended.
     fn ended_at(&self) -> DateTime<Utc>;
     /// Its game's id.
@@ -178,8 +174,9 @@ struct ReachedRow {
     game_id: String,
 }
 
+columns!(ReachedRow = player_games: ended_at, game_id);
+
 impl Listed for ReachedRow {
-    columns!(player_games: ended_at, game_id);
     fn ended_at(&self) -> DateTime<Utc> {
         self.ended_at
     }

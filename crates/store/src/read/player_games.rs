@@ -48,11 +48,13 @@ impl PlayerGame {
     }
 }
 
+columns!(
+    PlayerGame = player_games: game_id, started_at, ended_at, role, result, opponents, opponent_rating, rating,
+    rating_after, game, variant, mode, time_control, region, tournament, termination, opening_code, opening_name,
+    move_count, incomplete
+);
+
 impl Listed for PlayerGame {
-    columns!(
-        player_games: game_id, started_at, ended_at, role, result, opponents, opponent_rating, rating, rating_after, game, variant,
-        mode, time_control, region, tournament, termination, opening_code, opening_name, move_count, incomplete
-    );
     fn ended_at(&self) -> DateTime<Utc> {
         self.ended_at
     }

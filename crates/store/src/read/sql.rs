@@ -1,5 +1,6 @@
-//! Statements put together out of fixed text and bound values. No value that a caller chose ever becomes text, but for a time, and
-//! that in statements that are planned each time: seeing it, Postgres plans for the few partitions it allows instead of for all.
+//! Statements put together out of fixed text and bound values. No value that a caller chose ever becomes text, but for times: seeing
+//! them, Postgres plans for the few partitions they allow, and at each run locks those instead of all. A month becomes text wherever
+//! it stands, as there are only so many; any other time only in statements that are planned each time.
 //!
 //! diesel's own builder can't say `FROM (SELECT … LIMIT …)`, and its `sql_query` is planned anew every time. This one is kept as
 //! a prepared statement unless it is told that it is rare.
@@ -12,6 +13,8 @@ use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Text, Timestamptz, Untyped};
 
+use crate::partitions::Month;
+
 /// A value of a statement.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
@@ -19,6 +22,8 @@ pub(super) enum Value {
     Texts(Vec<String>),
     Time(DateTime<Utc>),
     Times(Vec<DateTime<Utc>>),
+    /// The first instant of a month that the database has. Each makes a text of its own, which every session keeps.
+    Month(Month),
     Int(i32),
     BigInt(i64),
     Bool(bool),
@@ -110,11 +115,21 @@ impl<ST> Query for Typed<ST> {
     type SqlType = ST;
 }
 
-/// The columns of a table that a row is read from: their names joined by commas, and their types.
+/// A row that is read from some columns of a table.
+pub(super) trait Columns {
+    /// Their names, joined by commas, in the order of its fields.
+    const COLUMNS: &'static str;
+    /// Their types.
+    type Types: 'static;
+}
+
+/// Says from which columns of a table a row is read.
 macro_rules! columns {
-    ($table:ident: $first:ident $(, $column:ident)* $(,)?) => {
-        const COLUMNS: &'static str = concat!(stringify!($first) $(, ", ", stringify!($column))*);
-        type Types = diesel::dsl::SqlTypeOf<($table::$first, $($table::$column,)*)>;
+    ($row:ty = $table:ident: $first:ident $(, $column:ident)* $(,)?) => {
+        impl $crate::read::sql::Columns for $row {
+            const COLUMNS: &'static str = concat!(stringify!($first) $(, ", ", stringify!($column))*);
+            type Types = diesel::dsl::SqlTypeOf<($table::$first, $($table::$column,)*)>;
+        }
     };
 }
 pub(super) use columns;
@@ -134,6 +149,9 @@ impl QueryFragment<Pg> for Sql {
                         "'{}'::timestamptz",
                         v.format("%Y-%m-%dT%H:%M:%S%.6fZ")
                     ));
+                }
+                Piece::Value(Value::Month(month)) => {
+                    out.push_sql(&format!("'{}T00:00:00Z'::timestamptz", month.first_day()));
                 }
                 Piece::Value(Value::Time(v)) => out.push_bind_param::<Timestamptz, _>(v)?,
                 Piece::Value(Value::Times(v)) => out.push_bind_param::<Array<Timestamptz>, _>(v)?,

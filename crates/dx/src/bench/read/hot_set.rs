@@ -71,12 +71,17 @@ impl HotSet {
         FIRST_ORDINARY + number % self.ordinary()
     }
 
-    /// pgbench's words for the id of a random game: sets `id`.
-    pub(super) fn pgbench_game(self) -> String {
-        format!(
-            "\\set n random(0, {})\n\\set id {FIRST_GAME_ID} + (:n * {ID_STEP}) % {ID_RANGE}\n",
-            self.games - 1
-        )
+    /// pgbench's words for the id of a random game of each month that has games: each sets `id`.
+    pub(super) fn pgbench_games(self) -> Vec<(Month, String)> {
+        let months = self.months().into_iter();
+        let some = months.filter(|month| month.first < month.beyond);
+        some.map(|month| {
+            let (first, last) = (month.first, month.beyond - 1);
+            let id = format!("{FIRST_GAME_ID} + (:n * {ID_STEP}) % {ID_RANGE}");
+            let words = format!("\\set n random({first}, {last})\n\\set id {id}\n");
+            (month.month, words)
+        })
+        .collect()
     }
 
     /// pgbench's words for a random player with some 5,000 games: sets `id`.

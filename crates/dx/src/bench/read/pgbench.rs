@@ -1,14 +1,14 @@
 //! PostgreSQL's own bench with the statements that the API sends, against the same rows: the line to measure against.
 //!
 //! The statements are those of `crates/store/src/read/game.rs` and `read/page.rs`, run by sessions with the settings of the API's readers.
-//! pgbench has them answered as text and reads nothing of it. Its sessions are new, and planning over all months takes each of them some
-//! 50 ms of a processor: what they do in their first seconds is left out.
+//! pgbench has them answered as text and reads nothing of it. Its sessions are new and plan each statement once: what they do in their
+//! first seconds is left out.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use chrono::{Months, NaiveTime, Utc};
+use chrono::Utc;
 use store::partitions::Month;
 
 use super::hot_set::HotSet;
@@ -52,25 +52,31 @@ impl PgBench {
         })
     }
 
-    /// Transactions a second of a script, once its sessions are warm.
+    /// Transactions a second of scripts, each as often as the others, once the sessions are warm.
     ///
     /// # Errors
     /// pgbench fails.
     pub(super) async fn per_second(
         &self,
         name: &str,
-        script: &str,
+        scripts: &[String],
         connections: usize,
         lasting: Duration,
     ) -> anyhow::Result<f64> {
-        let file = self.scripts.path().join(name);
-        std::fs::write(&file, script)?;
-        let output = self.command(&file, connections, lasting).output().await;
+        let warm_up_s = warm_up_s(connections, scripts.len());
+        let seconds = lasting.as_secs().max(1) + warm_up_s as u64;
+        let mut command = self.command(connections, seconds);
+        for (number, script) in scripts.iter().enumerate() {
+            let file = self.scripts.path().join(format!("{name}-{number}"));
+            std::fs::write(&file, script)?;
+            command.arg("--file").arg(file);
+        }
+        let output = command.arg(&self.url).output().await;
         let output = output.context("cannot start pgbench")?;
         // It reports its progress on standard error.
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "pgbench fails: {}", said.trim());
-        let warm = said.lines().filter_map(tps).skip(warm_up_s(connections));
+        let warm = said.lines().filter_map(tps).skip(warm_up_s);
         let seconds: Vec<f64> = warm.collect();
         ensure!(
             !seconds.is_empty(),
@@ -80,56 +86,53 @@ impl PgBench {
         Ok(seconds.iter().sum::<f64>() / seconds.len() as f64)
     }
 
-    fn command(
-        &self,
-        file: &Path,
-        connections: usize,
-        lasting: Duration,
-    ) -> tokio::process::Command {
+    fn command(&self, connections: usize, seconds: u64) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(&self.program);
-        let seconds = lasting.as_secs().max(1) + warm_up_s(connections) as u64;
         command
             .args(["--no-vacuum", "--protocol=prepared", "--client"])
             .arg(connections.to_string())
             .args(["--jobs", "2", "--progress", "1", "--time"])
             .arg(seconds.to_string())
-            .arg("--file")
-            .arg(file)
-            .arg(&self.url)
             .env("PGOPTIONS", READER)
             .kill_on_drop(true);
         command
     }
 }
 
-/// A game by its id, in two statements: the directory with the live games, then the row.
-pub(super) fn get_game(set: HotSet) -> String {
-    set.pgbench_game()
-        + "SELECT game_directory.ended_at, game_directory.\"end\", game_directory.revision, game_directory.topic_id, \
-           game_directory.partition, game_directory.end_offset, NULL::bytea FROM game_directory WHERE game_directory.game_id = :id \
-           UNION ALL SELECT NULL::timestamptz, NULL::text, NULL::int, NULL::text, live_games.partition, live_games.as_of_offset, \
-           live_games.state FROM live_games WHERE live_games.game_id = :id \\gset d_\n\
-           SELECT game_id, ended_at, started_at, game, variant, mode, time_control, region, platform, tournament, start_position, \
-           result, winner, termination, opening_code, opening_name, move_count, incomplete, players, moves, written_at FROM games \
-           WHERE game_id = :id AND ended_at = :d_ended_at LIMIT 1;\n"
+/// A game by its id, in two statements: the directory with the live games, then the row. One script for each month, as each has a text of
+/// its own.
+pub(super) fn get_game(set: HotSet) -> Vec<String> {
+    let script = |(month, game): (Month, String)| {
+        let (first, beyond) = (month.first_day(), month.next().first_day());
+        game + &format!(
+            "SELECT game_directory.ended_at, game_directory.\"end\", game_directory.revision, game_directory.topic_id, \
+             game_directory.partition, game_directory.end_offset, NULL::bytea FROM game_directory WHERE game_directory.game_id = :id \
+             UNION ALL SELECT NULL::timestamptz, NULL::text, NULL::int, NULL::text, live_games.partition, live_games.as_of_offset, \
+             live_games.state FROM live_games WHERE live_games.game_id = :id \\gset d_\n\
+             SELECT game_id, ended_at, started_at, game, variant, mode, time_control, region, platform, tournament, start_position, \
+             result, winner, termination, opening_code, opening_name, move_count, incomplete, players, moves, written_at FROM games \
+             WHERE game_id = :id AND ended_at = :d_ended_at AND ended_at >= '{first}T00:00:00Z'::timestamptz \
+             AND ended_at < '{beyond}T00:00:00Z'::timestamptz LIMIT 1;\n"
+        )
+    };
+    set.pgbench_games().into_iter().map(script).collect()
 }
 
 /// The newest 50 games of a player who has had enough of them lately, with one more to tell whether there is a next page.
-pub(super) fn player_page(set: HotSet) -> String {
-    let first = Utc::now().date_naive() - Months::new(1);
-    let bound = Month::of_day(first).first_day().and_time(NaiveTime::MIN);
-    format!(
+pub(super) fn player_page(set: HotSet) -> Vec<String> {
+    let bound = Month::of_datetime(Utc::now()).previous().first_day();
+    vec![format!(
         "{}\\set wanted 51\n\
          SELECT game_id, started_at, ended_at, role, result, opponents, opponent_rating, rating, rating_after, game, variant, mode, \
          time_control, region, tournament, termination, opening_code, opening_name, move_count, incomplete FROM player_games \
-         WHERE player_id = :id AND ended_at >= '{bound}+00' ORDER BY ended_at DESC, game_id DESC LIMIT :wanted;\n",
+         WHERE player_id = :id AND ended_at >= '{bound}T00:00:00Z'::timestamptz ORDER BY ended_at DESC, game_id DESC LIMIT :wanted;\n",
         set.pgbench_strong()
-    )
+    )]
 }
 
-/// The seconds in which so many sessions plan their statements.
-fn warm_up_s(connections: usize) -> usize {
-    2 + connections / 32
+/// The seconds in which so many sessions plan the statements of so many scripts.
+fn warm_up_s(connections: usize, scripts: usize) -> usize {
+    2 + connections * (1 + scripts / 16) / 32
 }
 
 /// `progress: 2.0 s, 1234.5 tps, lat 0.8 ms stddev 0.1, 0 failed`

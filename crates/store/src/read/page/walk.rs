@@ -1,9 +1,10 @@
 //! How a list is walked: by whose index, in which order, and the statements for a part of it.
 
-use chrono::{DateTime, Datelike, Months, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 use domain::PlayerId;
 
 use super::{COVERED, Listed};
+use crate::partitions::Month;
 use crate::read::filter::{Budget, Edge, GameList, Order, Perspective, Place, RivalWalk, Scope};
 use crate::read::predicates;
 use crate::read::sql::{Sql, Value};
@@ -129,8 +130,8 @@ impl<'a> Driver<'a> {
 pub(super) struct Part<'p> {
     /// It begins here.
     pub(super) edge: Option<&'p Edge>,
-    /// It goes no further than this time.
-    pub(super) near: Option<DateTime<Utc>>,
+    /// It goes no further than where this month begins.
+    pub(super) near: Option<Month>,
     /// It goes no further than this game, which belongs to it.
     pub(super) last: Option<&'p Place>,
 }
@@ -217,19 +218,9 @@ impl<'a> Walk<'a> {
             sql.text(if joined { " AND " } else { " WHERE " });
             joined = true;
         };
-        let (mut least, mut limit) = predicates::window(&self.list.filter);
-        match (part.near, self.descending) {
-            (Some(bound), true) => least = least.max(Some(bound)),
-            (Some(bound), false) => limit = Some(limit.map_or(bound, |limit| limit.min(bound))),
-            (None, _) => {}
-        }
-        if let Some(least) = least {
+        for (comparison, time) in self.times(part) {
             and(&mut sql);
-            sql.text("ended_at >= ").bind(Value::Time(least));
-        }
-        if let Some(limit) = limit {
-            and(&mut sql);
-            sql.text("ended_at < ").bind(Value::Time(limit));
+            sql.text(comparison).bind(time);
         }
         if let Some(edge) = part.edge {
             and(&mut sql);
@@ -245,6 +236,36 @@ impl<'a> Walk<'a> {
             beyond(&mut sql, stop, self.list.order == Order::OldestFirst, false);
         }
         (sql, joined)
+    }
+
+    /// What a part asks of the time of the end, but for the games at its edges.
+    fn times(&self, part: &Part<'_>) -> Vec<(&'static str, Value)> {
+        let (since, until) = predicates::window(&self.list.filter);
+        let (mut least, mut limit) = (since.map(Value::Time), until.map(Value::Time));
+        if let Some(near) = part.near {
+            // Callers choose a window, and what else they choose comes in many combinations: each by each month would be a text of
+            // its own.
+            let plain = since.is_none() && until.is_none() && self.conditions.is_empty();
+            let near_end = match plain {
+                true => Value::Month(near),
+                false => Value::Time(near.start()),
+            };
+            let edge = part.edge.filter(|_| plain);
+            let edge = edge.map(|edge| Month::of_datetime(edge.place.ended_at));
+            if self.descending {
+                least = Some(near_end);
+                limit = edge
+                    .and_then(|month| month.moved(1))
+                    .map(Value::Month)
+                    .or(limit);
+            } else {
+                limit = Some(near_end);
+                least = edge.map(Value::Month).or(least);
+            }
+        }
+        let least = least.map(|time| ("ended_at >= ", time));
+        let limit = limit.map(|time| ("ended_at < ", time));
+        least.into_iter().chain(limit).collect()
     }
 
     /// The same in the walk's order.
@@ -385,30 +406,21 @@ impl<'a> Walk<'a> {
         edge: Option<&Edge>,
         now: DateTime<Utc>,
         months: i32,
-    ) -> Option<DateTime<Utc>> {
+    ) -> Option<Month> {
         let (least, limit) = predicates::window(&self.list.filter);
         let at_edge = edge.map(|edge| edge.place.ended_at);
         if self.descending {
             let upper = [Some(now), limit, at_edge].into_iter().flatten().min()?;
-            let bound = month_start(upper, -months)?;
-            (least < Some(bound)).then_some(bound)
+            let bound = Month::of_datetime(upper).moved(-months)?;
+            (least < Some(bound.start())).then_some(bound)
         } else {
             let lower = at_edge.max(least)?;
-            let bound = month_start(lower, months + 1)?;
-            limit.is_none_or(|limit| limit > bound).then_some(bound)
+            let bound = Month::of_datetime(lower).moved(months + 1)?;
+            limit
+                .is_none_or(|limit| limit > bound.start())
+                .then_some(bound)
         }
     }
-}
-
-/// The first instant of the month that lies so many after that of `time`.
-fn month_start(time: DateTime<Utc>, months: i32) -> Option<DateTime<Utc>> {
-    let first = time.date_naive().with_day(1)?;
-    let by = Months::new(months.unsigned_abs());
-    let month = match months < 0 {
-        true => first.checked_sub_months(by)?,
-        false => first.checked_add_months(by)?,
-    };
-    Some(month.and_time(NaiveTime::MIN).and_utc())
 }
 
 /// The columns with a table's name before each.
@@ -439,10 +451,13 @@ fn beyond(sql: &mut Sql, place: &Place, descending: bool, inclusive: bool) {
 
 #[cfg(test)]
 mod tests {
+    use diesel::debug_query;
+    use diesel::pg::Pg;
     use domain::{EventTime, GameId};
 
     use super::*;
     use crate::read::filter::GameFilter;
+    use crate::read::player_games::PlayerGame;
 
     #[test]
     fn the_recent_months_begin_a_month_before_the_pages_upper_end() {
@@ -459,19 +474,55 @@ mod tests {
             Walk::new(&list, from)
                 .near_bound(from, now, 1)
                 .unwrap()
-                .to_rfc3339()
+                .to_string()
         };
-        assert_eq!(of(None, None), "2026-02-01T00:00:00+00:00");
+        assert_eq!(of(None, None), "2026-02");
         let until = Some("2026-01-01T00:00:00Z");
-        assert_eq!(of(until, None), "2025-12-01T00:00:00+00:00");
+        assert_eq!(of(until, None), "2025-12");
         let place = Place {
             ended_at: "2024-02-29T00:00:00Z".parse().unwrap(),
             game_id: GameId::parse("g").unwrap(),
         };
         let behind = Edge::behind(place.clone());
-        assert_eq!(of(until, Some(&behind)), "2024-01-01T00:00:00+00:00");
+        assert_eq!(of(until, Some(&behind)), "2024-01");
         // Backward from there, the walk goes up: the edge's month and the one after it.
         let before = Edge::before(place);
-        assert_eq!(of(None, Some(&before)), "2024-04-01T00:00:00+00:00");
+        assert_eq!(of(None, Some(&before)), "2024-04");
+    }
+
+    #[test]
+    fn a_plain_page_names_its_months_and_one_with_a_window_does_not() {
+        let text = |since: Option<&str>, edge: Edge| {
+            let since = since.map(|t| EventTime::from_datetime(t.parse().unwrap()).unwrap());
+            let list = GameList {
+                filter: GameFilter {
+                    since,
+                    ..GameFilter::default()
+                },
+                ..GameList::of(Scope::Everybody)
+            };
+            let walk = Walk::new(&list, Some(&edge));
+            let part = Part {
+                near: walk.near_bound(Some(&edge), Utc::now(), 1),
+                edge: Some(&edge),
+                last: None,
+            };
+            let statement = walk.statement::<PlayerGame>(&part, 51);
+            let text = debug_query::<Pg, _>(&statement).to_string();
+            // Without the values that are bound.
+            text.split(" -- ").next().unwrap().to_owned()
+        };
+        let place = || Place {
+            ended_at: "2024-02-29T23:59:59Z".parse().unwrap(),
+            game_id: GameId::parse("g").unwrap(),
+        };
+        let down = text(None, Edge::behind(place()));
+        let months = "WHERE ended_at >= '2024-01-01T00:00:00Z'::timestamptz AND ended_at < '2024-03-01T00:00:00Z'::timestamptz";
+        assert!(down.contains(months), "{down}");
+        let up = text(None, Edge::before(place()));
+        let months = "WHERE ended_at >= '2024-02-01T00:00:00Z'::timestamptz AND ended_at < '2024-04-01T00:00:00Z'::timestamptz";
+        assert!(up.contains(months), "{up}");
+        let window = text(Some("2020-01-01T00:00:00Z"), Edge::behind(place()));
+        assert!(!window.contains("timestamptz"), "{window}");
     }
 }
