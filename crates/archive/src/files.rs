@@ -5,12 +5,13 @@
 
 mod jsonl;
 mod jsonl_reader;
+mod output;
 mod pages;
 mod parquet_reader;
 mod parquet_writer;
 mod row_group;
 
-use bytes::Bytes;
+use object_store::PutPayload;
 
 pub use crate::keys::FileFormat;
 use crate::keys::{ChainId, ObjectKey};
@@ -57,8 +58,8 @@ pub struct FileOptions {
 /// A finished file, on its way to the store.
 #[derive(Debug, Clone)]
 pub struct EncodedFile {
-    /// Its bytes.
-    pub bytes: Bytes,
+    /// Its bytes, in pieces.
+    pub bytes: PutPayload,
     /// How many records it holds.
     pub rows: u64,
     /// The lowest offset in it.
@@ -78,7 +79,7 @@ impl EncodedFile {
             rows: self.rows,
             min_offset: self.min_offset,
             max_offset: self.max_offset,
-            bytes: self.bytes.len() as u64,
+            bytes: self.bytes.content_length() as u64,
             sha256: self.sha256,
         }
     }
@@ -168,8 +169,8 @@ impl FileWriter {
             Form::Jsonl(writer) => writer.finish()?,
         };
         Ok(EncodedFile {
-            sha256: Sha256::of(&bytes),
-            bytes: bytes.into(),
+            sha256: Sha256::of_pieces(&bytes),
+            bytes,
             rows: self.rows,
             min_offset: self.min_offset,
             max_offset: self.max_offset,

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use object_store::PutPayload;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::Digest as _;
 use uuid::Uuid;
@@ -32,6 +33,15 @@ impl Sha256 {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// The digest of bytes that lie in pieces.
+    pub(crate) fn of_pieces(pieces: &PutPayload) -> Self {
+        let mut digest = sha2::Sha256::new();
+        for piece in pieces {
+            digest.update(piece);
+        }
+        Self(digest.finalize().into())
     }
 
     fn read(text: &str) -> Option<Self> {

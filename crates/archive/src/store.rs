@@ -138,8 +138,8 @@ impl ArchiveStore {
     ///
     /// # Errors
     /// [`ArchiveError::Store`].
-    pub async fn put(&self, key: &ObjectKey, bytes: Bytes) -> Result<()> {
-        let written = self.objects.put(&path(key), PutPayload::from(bytes)).await;
+    pub async fn put(&self, key: &ObjectKey, bytes: impl Into<PutPayload>) -> Result<()> {
+        let written = self.objects.put(&path(key), bytes.into()).await;
         written
             .map(drop)
             .map_err(ArchiveError::store("writing", key))

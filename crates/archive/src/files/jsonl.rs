@@ -6,10 +6,12 @@ use std::io::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use object_store::PutPayload;
 use serde::{Deserialize, Serialize};
 use zstd::stream::write::Encoder;
 
 use super::FileOptions;
+use super::output::Output;
 use crate::columns::BodyColumns;
 use crate::record::{Header, Record};
 use crate::{ArchiveError, Result};
@@ -84,7 +86,7 @@ pub(super) fn from_json<'a>(
 pub(super) struct JsonlWriter {
     partition: i32,
     line: Vec<u8>,
-    encoder: Encoder<'static, Vec<u8>>,
+    encoder: Encoder<'static, Output>,
     /// Bytes given to the encoder since it last gave some back.
     waiting: usize,
     written: usize,
@@ -109,7 +111,7 @@ fn failed(error: impl std::fmt::Display) -> ArchiveError {
 
 impl JsonlWriter {
     pub(super) fn new(options: &FileOptions) -> Result<Self> {
-        let mut encoder = Encoder::new(Vec::new(), options.zstd_level).map_err(failed)?;
+        let mut encoder = Encoder::new(Output::new(), options.zstd_level).map_err(failed)?;
         encoder.include_checksum(true).map_err(failed)?;
         Ok(Self {
             partition: options.chain.partition,
@@ -167,10 +169,10 @@ impl JsonlWriter {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.encoder.get_ref().capacity() + self.line.capacity() + ENCODER_BYTES
+        self.encoder.get_ref().memory_bytes() + self.line.capacity() + ENCODER_BYTES
     }
 
-    pub(super) fn finish(self) -> Result<Vec<u8>> {
-        self.encoder.finish().map_err(failed)
+    pub(super) fn finish(self) -> Result<PutPayload> {
+        self.encoder.finish().map(Output::finish).map_err(failed)
     }
 }

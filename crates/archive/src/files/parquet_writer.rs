@@ -14,6 +14,7 @@ use arrow::array::{
 use arrow::buffer::{Buffer, OffsetBuffer};
 use arrow::datatypes::{ByteViewType, DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::RecordBatch;
+use object_store::PutPayload;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -24,6 +25,7 @@ use parquet::file::properties::{
 use parquet::schema::types::ColumnPath;
 
 use super::FileOptions;
+use super::output::Output;
 use crate::columns::BodyColumns;
 use crate::record::{Entry, Header, Record, RecordBuffer, Span, slice};
 use crate::{ArchiveError, Result};
@@ -154,8 +156,10 @@ pub(super) struct ParquetWriter {
     partition: i32,
     waiting: Waiting,
     /// Never locked: the lock lets a writer that is being filled stand in a future that moves between threads.
-    writer: Mutex<ArrowWriter<Vec<u8>>>,
+    writer: Mutex<ArrowWriter<Output>>,
     written_bytes: usize,
+    /// The memory that what is written takes.
+    output_bytes: usize,
 }
 
 impl std::fmt::Debug for ParquetWriter {
@@ -172,12 +176,13 @@ impl ParquetWriter {
             .with_properties(properties(options)?)
             .with_skip_arrow_metadata(true);
         let writer =
-            ArrowWriter::try_new_with_options(Vec::new(), schema(), arrow).map_err(encode)?;
+            ArrowWriter::try_new_with_options(Output::new(), schema(), arrow).map_err(encode)?;
         Ok(Self {
             partition: options.chain.partition,
             waiting: Waiting::default(),
             writer: Mutex::new(writer),
             written_bytes: 0,
+            output_bytes: 0,
         })
     }
 
@@ -206,6 +211,7 @@ impl ParquetWriter {
         }
         writer.flush().map_err(encode)?;
         self.written_bytes = writer.bytes_written();
+        self.output_bytes = writer.inner().memory_bytes();
         Ok(())
     }
 
@@ -215,19 +221,16 @@ impl ParquetWriter {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        // What is written grows by doubling.
-        self.waiting.memory_bytes() + self.written_bytes * 2
+        self.waiting.memory_bytes() + self.output_bytes
     }
 
-    pub(super) fn finish(mut self) -> Result<Vec<u8>> {
+    pub(super) fn finish(mut self) -> Result<PutPayload> {
         self.encode_group()?;
         let writer = self
             .writer
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        let mut bytes = writer.into_inner().map_err(encode)?;
-        bytes.shrink_to_fit();
-        Ok(bytes)
+        writer.into_inner().map(Output::finish).map_err(encode)
     }
 }
 

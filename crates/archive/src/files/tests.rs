@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use object_store::memory::InMemory;
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -185,7 +186,7 @@ proptest! {
             prop_assert_eq!(file.rows, records.len() as u64);
             prop_assert_eq!(file.min_offset, records[0].offset);
             prop_assert_eq!(file.max_offset, records[records.len() - 1].offset);
-            let read = block_on(async { stored(file.bytes, format).await.read(ReadLimits::default()).await });
+            let read = block_on(async { stored(file.bytes.into(), format).await.read(ReadLimits::default()).await });
             prop_assert_eq!(&read.unwrap(), &records);
         }
     }
@@ -196,7 +197,7 @@ proptest! {
     ) {
         let records: Vec<Owned> = (0..200).map(|n| Owned::plain(n, &format!("g-{}", n % 7), &"x".repeat(50))).collect();
         for format in BOTH {
-            let mut bytes = written(&records, format).bytes.to_vec();
+            let mut bytes = Bytes::from(written(&records, format).bytes).to_vec();
             let at = at.index(bytes.len());
             bytes[at] = byte;
             if cut {
@@ -269,7 +270,11 @@ fn golden_files_are_written_only_on_demand() {
             )
         };
         for format in BOTH {
-            std::fs::write(path(format.suffix()), written(&golden(), format).bytes).unwrap();
+            std::fs::write(
+                path(format.suffix()),
+                Bytes::from(written(&golden(), format).bytes),
+            )
+            .unwrap();
         }
         std::fs::write(path("jsonl"), unpacked_lines()).unwrap();
         std::fs::write(path("schema"), printed_schema()).unwrap();
@@ -277,13 +282,15 @@ fn golden_files_are_written_only_on_demand() {
 }
 
 fn unpacked_lines() -> String {
-    let packed = written(&golden(), FileFormat::Jsonl).bytes;
+    let packed = Bytes::from(written(&golden(), FileFormat::Jsonl).bytes);
     String::from_utf8(zstd::decode_all(&packed[..]).unwrap()).unwrap()
 }
 
 fn printed_schema() -> String {
     use parquet::file::reader::{FileReader as _, SerializedFileReader};
-    let file = SerializedFileReader::new(written(&golden(), FileFormat::Parquet).bytes).unwrap();
+    let file =
+        SerializedFileReader::new(Bytes::from(written(&golden(), FileFormat::Parquet).bytes))
+            .unwrap();
     let mut text = Vec::new();
     parquet::schema::printer::print_schema(&mut text, file.metadata().file_metadata().schema());
     String::from_utf8(text).unwrap()
@@ -311,7 +318,7 @@ async fn many_row_groups_are_read_and_passed_over_by_offset_and_key() {
         .map(|n| Owned::plain(n, &format!("g-{}", n / 60), "{}"))
         .collect();
     let stored = stored(
-        written(&records, FileFormat::Parquet).bytes,
+        written(&records, FileFormat::Parquet).bytes.into(),
         FileFormat::Parquet,
     )
     .await;
@@ -349,7 +356,11 @@ async fn large_records_do_not_share_pages_with_many() {
             page_bytes: 5 << 20,
             ..ReadLimits::default()
         };
-        let read = stored(file.bytes, format).await.read(limits).await.unwrap();
+        let read = stored(file.bytes.into(), format)
+            .await
+            .read(limits)
+            .await
+            .unwrap();
         assert_eq!(read.len(), 40, "{format:?}");
     }
 }
@@ -362,7 +373,7 @@ async fn a_bomb_is_named_before_it_goes_off() {
     };
     let records = [Owned::plain(0, "g", &"0".repeat(200 << 20))];
     let parquet = stored(
-        written(&records, FileFormat::Parquet).bytes,
+        written(&records, FileFormat::Parquet).bytes.into(),
         FileFormat::Parquet,
     )
     .await;
@@ -398,7 +409,7 @@ use std::io::Read as _;
 
 #[tokio::test]
 async fn a_footer_that_is_cut_or_lies_is_named() {
-    let whole = written(&golden(), FileFormat::Parquet).bytes;
+    let whole = Bytes::from(written(&golden(), FileFormat::Parquet).bytes);
     let mut long = whole.to_vec();
     let length = long.len();
     long[length - 8..length - 4].copy_from_slice(&u32::MAX.to_le_bytes());

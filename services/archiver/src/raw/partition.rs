@@ -38,7 +38,7 @@ impl ClosedBatch {
     pub fn bytes(&self) -> u64 {
         self.files
             .iter()
-            .map(|(_, file)| file.bytes.len() as u64)
+            .map(|(_, file)| file.bytes.content_length() as u64)
             .sum()
     }
 }
