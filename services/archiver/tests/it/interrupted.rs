@@ -174,9 +174,9 @@ async fn retain(history: &History, store: &ArchiveStore) {
     };
     let summaries = Summaries::new(store.clone());
     let summing_up = SummariesConfig::default();
-    archiver::retention::pass(&config, &summing_up, &history.config(), &summaries)
-        .await
-        .unwrap();
+    let database = history.config();
+    let pass = archiver::retention::pass(&config, &summing_up, &database, &summaries);
+    Box::pin(pass).await.unwrap();
 }
 
 /// Lets retention go on until January is gone. The session of one that died holds its lock until the server has noticed.
