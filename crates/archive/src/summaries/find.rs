@@ -79,13 +79,26 @@ impl Summaries {
             });
             let found = match found {
                 Ok(found) => found,
-                Err(error) => return Err(explain(&self.store, &file.key, error).await),
+                Err(error) => return Err(self.blame(file, error).await),
             };
             if let Some(game) = found {
                 return Ok(Some(game));
             }
         }
         Ok(None)
+    }
+
+    /// What a failure to read a file says of it. A store that is asked for bytes beyond the end of a cut file says no more than that it
+    /// failed.
+    async fn blame(&self, file: &SummaryFile, error: ArchiveError) -> ArchiveError {
+        if error.is_transient()
+            && let Ok(size) = self.store.size(&file.key).await
+            && size != file.bytes
+        {
+            let detail = format!("it has {size} bytes, its manifest says {}", file.bytes);
+            return ArchiveError::damaged(&file.key, detail);
+        }
+        explain(&self.store, &file.key, error).await
     }
 }
 
