@@ -9,7 +9,7 @@
 //! is written first, then the bytes are copied, then the file is removed, so each step may be repeated. Nothing is passed over in
 //! silence by that. Whoever reads the log stops at the file as before, and is told that it is in quarantine and why
 //! ([`ArchiveError::Quarantined`]); a verification names it. It is whole again as soon as the bytes that its link names stand at its
-//! place: the note stays as history.
+//! place: the note stays as history. A file of summaries goes the same way; its day's next revision does without it.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use sha2::Digest as _;
 use crate::keys::ObjectKey;
 use crate::manifest::{FileEntry, Sha256};
 use crate::store::{ArchiveStore, Created};
+use crate::summaries::SummaryFile;
 use crate::{ArchiveError, Result};
 
 const VERSION: u32 = 1;
@@ -44,6 +45,31 @@ pub struct Quarantined {
     pub moved_by: String,
     /// When.
     pub moved_at: DateTime<Utc>,
+}
+
+/// What names a file says of it: a link, a compaction, or a revision of summaries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The file.
+    pub key: ObjectKey,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The digest of its bytes.
+    pub sha256: Sha256,
+}
+
+impl From<&FileEntry> for Named {
+    fn from(file: &FileEntry) -> Self {
+        let (key, bytes, sha256) = (file.key.clone(), file.bytes, file.sha256);
+        Self { key, bytes, sha256 }
+    }
+}
+
+impl From<&SummaryFile> for Named {
+    fn from(file: &SummaryFile) -> Self {
+        let (key, bytes, sha256) = (file.key.clone(), file.bytes, file.sha256);
+        Self { key, bytes, sha256 }
+    }
 }
 
 /// What came of an attempt to move a file aside.
@@ -89,13 +115,13 @@ pub async fn why(store: &ArchiveStore, key: &ObjectKey) -> Result<Option<Quarant
     Ok(Some(found))
 }
 
-/// Moves a file aside that a link names and that is not what it says.
+/// Moves a file aside that is named and is not what is said of it.
 ///
 /// # Errors
 /// [`ArchiveError::Missing`] when nothing stands there and nothing was moved before, or what the store answered: move it again then.
 pub async fn move_aside(
     store: &ArchiveStore,
-    file: &FileEntry,
+    file: &Named,
     reason: &str,
     moved_by: &str,
     now: DateTime<Utc>,
@@ -192,7 +218,7 @@ mod tests {
                 append(&chain, format, end).await;
             }
             let files = chain.read(1).await.unwrap().manifest.files;
-            let (victim, store) = (&files[1], chain.store());
+            let (victim, store) = (&Named::from(&files[1]), chain.store());
             let whole = store.get(&victim.key, 1 << 20).await.unwrap();
             let read = async || {
                 let limits = ReadLimits::default();

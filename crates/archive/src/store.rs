@@ -107,12 +107,23 @@ impl ArchiveStore {
     /// permission or out of reach is found here and not in the middle of the work.
     ///
     /// # Errors
-    /// [`ArchiveError::NoPutIfAbsent`], or what the store answered.
+    /// [`ArchiveError::NoPutIfAbsent`], [`ArchiveError::Open`] where there is no such bucket, or what the store answered.
     pub async fn probe(&self) -> Result<()> {
         let key = ObjectKey::probe(Uuid::now_v7());
         let bytes = Bytes::from_static(b"put-if-absent?");
         // An `Exists` at once is the client's own second try: the name is new.
-        let _ = self.create(&key, bytes.clone()).await?;
+        match self.create(&key, bytes.clone()).await {
+            Ok(_) => {}
+            // Nothing can be missing but what it was to be created in.
+            Err(ArchiveError::Missing { .. }) => {
+                return Err(ArchiveError::Open {
+                    url: self.url.to_string(),
+                    reason: "there is no such bucket: is its name right, was it made, is the endpoint its own?"
+                        .to_owned(),
+                });
+            }
+            Err(error) => return Err(error),
+        }
         let second = self.create(&key, bytes.clone()).await;
         let read = self.get(&key, 1_000).await;
         let listed = self.list(&key.folder()).try_next().await;

@@ -22,6 +22,7 @@ mod layout;
 mod manifest;
 mod players;
 mod read;
+mod verify;
 
 use std::collections::BTreeMap;
 
@@ -39,6 +40,7 @@ pub use layout::{DayKey, Kind, RevisionNumber};
 pub use manifest::{MadeFrom, SummaryFile, SummaryManifest};
 pub use players::PlayerRow;
 pub use read::{Rows, SummaryRow};
+pub use verify::SummariesReport;
 
 /// A revision of a day's summaries, as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

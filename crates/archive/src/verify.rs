@@ -297,7 +297,7 @@ async fn verify_bytes(chain: &Chain, file: &FileEntry) -> Result<Option<String>>
 }
 
 /// What an error says, without the key that stands beside it.
-fn blame(error: &ArchiveError) -> String {
+pub(crate) fn blame(error: &ArchiveError) -> String {
     match error {
         ArchiveError::Missing { .. } => "it is missing".to_owned(),
         ArchiveError::Quarantined { detail, .. } => format!("it is in quarantine: {detail}"),

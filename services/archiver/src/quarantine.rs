@@ -4,8 +4,9 @@ use anyhow::{Context as _, bail};
 use archive::chain::{Place, chains_of};
 use archive::compaction::Compactions;
 use archive::keys::LogMark;
-use archive::quarantine::{Moved, move_aside, place_of, why};
-use archive::{ArchiveStore, Chain, FileEntry, ObjectKey, RawFileName, TopicName};
+use archive::quarantine::{Moved, Named, move_aside, place_of, why};
+use archive::summaries::{DayKey, Summaries};
+use archive::{ArchiveError, ArchiveStore, Chain, ObjectKey, RawFileName, TopicName};
 use chrono::Utc;
 
 use crate::config::Config;
@@ -45,6 +46,11 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<()> {
         return Ok(());
     }
     match move_aside(&store, &file, &args.reason, &args.by, Utc::now()).await? {
+        Moved::Aside(_) if DayKey::of_file(&key).is_some() => println!(
+            "{key} lies in {} now. While the day's rows are in PostgreSQL, the next look of the job `summaries` at all days, such as after \
+             its start, writes the day again; after that only its bytes back at their place make it whole.",
+            place_of(&key)?
+        ),
         Moved::Aside(note) => println!(
             "{key} lies in {} now: {} bytes with the digest {}, of {} with {}. It is whole again when those stand at its place.",
             place_of(&key)?,
@@ -59,7 +65,20 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<()> {
 }
 
 /// What a manifest, or a compaction, says of a file; none where none names it.
-async fn named(store: &ArchiveStore, key: &ObjectKey) -> anyhow::Result<Option<FileEntry>> {
+async fn named(store: &ArchiveStore, key: &ObjectKey) -> anyhow::Result<Option<Named>> {
+    if let Some((day, revision)) = DayKey::of_file(key) {
+        let revision = match Summaries::new(store.clone()).revision(&day, revision).await {
+            Ok(revision) => revision,
+            Err(ArchiveError::Missing { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let mut files = revision
+            .manifest
+            .games
+            .iter()
+            .chain(&revision.manifest.players);
+        return Ok(files.find(|file| file.key == *key).map(Named::from));
+    }
     let name = RawFileName::parse(key)?;
     let parts: Vec<&str> = key.as_str().split('/').collect();
     let topic = parts.get(1).and_then(|part| part.strip_prefix("topic="));
@@ -78,8 +97,8 @@ async fn named(store: &ArchiveStore, key: &ObjectKey) -> anyhow::Result<Option<F
                 _ => Vec::new(),
             }
         };
-        if let Some(file) = files.into_iter().find(|file| file.key == *key) {
-            return Ok(Some(file));
+        if let Some(file) = files.iter().find(|file| file.key == *key) {
+            return Ok(Some(Named::from(file)));
         }
     }
     Ok(None)

@@ -99,11 +99,19 @@ pub async fn pass(
     let floor = partitions::retention_floor(&mut connection)
         .await?
         .map(Month::of);
+    let mut kept = Ok(());
     for month in due(&tables.attached) {
         // Before the rows leave the hot tables, so that readers find them in one place or the other. Below the floor an earlier pass
         // has done so, and a half detached month would look empty.
         if floor.is_none_or(|floor| month >= floor) {
-            summarise_month(summaries, summing_up, &mut connection, month).await?;
+            match summarise_month(summaries, summing_up, &mut connection, month).await {
+                // Neither it nor a younger one may leave: the floor is raised from below.
+                Err(SummaryError::Archive(error)) if error.is_damage() => {
+                    kept = Err(SummaryError::Archive(error).into());
+                    break;
+                }
+                summed_up => summed_up?,
+            }
         }
         retention::raise_floor(&mut connection, month.next()).await?;
         retention::detach(&mut connection, month).await?;
@@ -111,12 +119,20 @@ pub async fn pass(
     let mut dropped = Vec::new();
     let tables = retention::month_tables(&mut connection).await?;
     for month in due(&tables.detached) {
-        month::prove(summaries, summing_up.limits(), &mut connection, month).await?;
+        let proven = month::prove(summaries, summing_up.limits(), &mut connection, month).await;
+        if let Err(error) = proven {
+            // What one month lacks keeps no other one.
+            if !error.is_of_the_month() {
+                return Err(error);
+            }
+            kept = kept.and(Err(error));
+            continue;
+        }
         retention::drop_detached(&mut connection, month).await?;
         metrics::counter!("archive_months_dropped_total").increment(1);
         dropped.push(month);
     }
-    Ok(dropped)
+    kept.map(|()| dropped)
 }
 
 fn months_ahead(config: &RetentionConfig, now: DateTime<Utc>) -> BTreeSet<Month> {

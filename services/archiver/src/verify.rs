@@ -1,4 +1,5 @@
-//! `archiver verify`: proves that the archive is whole, and that it agrees with Kafka as far as Kafka still has the records.
+//! `archiver verify`: proves that the archive is whole, the daily summaries too, and that it agrees with Kafka as far as Kafka still has
+//! the records.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use archive::summaries::{Summaries, SummariesReport};
 use archive::verify::{ChainReport, Depth, Fault, verify_chain};
 use archive::{
     ArchiveStore, Chain, LogReader, LogTail as _, NoTail, ReadLimits, RecordBuffer, Stretch,
@@ -91,6 +93,9 @@ struct Report {
     /// Files that no manifest names and none can: garbage of attempts that did not count.
     orphans: u64,
     chains: Vec<Verified>,
+    /// The daily summaries; none when only one partition was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summaries: Option<SummariesReport>,
 }
 
 #[expect(clippy::print_stdout, reason = "the command's answer")]
@@ -131,15 +136,19 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<()> {
         tell(&one);
         verified.push(one);
     }
+    let summaries = summaries(&store, &args, &progress).await?;
     progress.end();
     let found = orphans(&store, &args).await?;
-    let faults = verified.iter().map(|one| one.chain.faults.len()).sum();
+    let of_summaries = summaries.as_ref().map_or(0, |found| found.faults.len());
+    let of_chains = verified.iter().map(|one| one.chain.faults.len());
+    let faults = of_chains.sum::<usize>() + of_summaries;
     let report = Report {
         store: store.url().to_owned(),
         sound: faults == 0,
         faults,
         orphans: found.orphans,
         chains: verified,
+        summaries,
     };
     if let Some(path) = &args.json {
         let text = serde_json::to_vec_pretty(&report)?;
@@ -155,6 +164,31 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<()> {
         anyhow::bail!("the archive is not whole: {faults} faults, named above");
     }
     Ok(())
+}
+
+/// The daily summaries, of whatever topic their games came.
+#[expect(clippy::print_stdout, reason = "the command's answer")]
+async fn summaries(
+    store: &ArchiveStore,
+    args: &Args,
+    progress: &Progress,
+) -> archive::Result<Option<SummariesReport>> {
+    if args.selection.partition.is_some() {
+        return Ok(None);
+    }
+    let told = |bytes: u64| progress.file(bytes);
+    let summaries = Summaries::new(store.clone());
+    let found = summaries.verify(args.depth.into(), &told).await?;
+    if found.days > 0 {
+        println!(
+            "summaries: {} days and regions, {} files, {} games, {} player rows",
+            found.days, found.files, found.games, found.player_rows
+        );
+    }
+    for Fault { key, detail } in &found.faults {
+        println!("  FAULT {key}: {detail}");
+    }
+    Ok(Some(found))
 }
 
 async fn orphans(store: &ArchiveStore, args: &Args) -> archive::Result<Found> {

@@ -23,10 +23,11 @@ use parquet::file::metadata::{
 
 use super::Summaries;
 use super::games::GameRow;
-use super::layout::DayKey;
+use super::layout::{DayKey, RevisionNumber};
 use super::manifest::SummaryFile;
 use super::read::SummaryRow as _;
 use crate::keys::ObjectKey;
+use crate::quarantine::explain;
 use crate::store::ArchiveStore;
 use crate::{ArchiveError, Result};
 
@@ -38,25 +39,66 @@ const MAX_FETCH_BYTES: u64 = 256 << 20;
 impl Summaries {
     /// Finds a finished game in the summaries by its id and the day (UTC) of its end.
     ///
+    /// A region whose summaries are damaged keeps nobody from a game of another one; that the game is nowhere is said only when all
+    /// that may have it could be read.
+    ///
     /// # Errors
-    /// [`ArchiveError::Missing`] or [`ArchiveError::Damaged`] with the name of the object, or what the store answered.
+    /// [`ArchiveError::Missing`], [`ArchiveError::Quarantined`] or [`ArchiveError::Damaged`] with the name of the object, or what the
+    /// store answered.
     pub async fn find_game(&self, game_id: &str, day: NaiveDate) -> Result<Option<GameRow>> {
+        let mut damage = None;
         for (region, revision) in self.regions(day).await? {
-            let revision = self.revision(&DayKey { day, region }, revision).await?;
-            let may_have_it =
-                |file: &&SummaryFile| *file.first <= *game_id && *game_id <= *file.last;
-            for file in revision.manifest.games.iter().filter(may_have_it) {
-                // A decoder may panic on bytes that nobody foresaw.
-                let looked = AssertUnwindSafe(look_into(&self.store, file, game_id)).catch_unwind();
-                let found = looked.await.unwrap_or_else(|_panic| {
-                    Err(ArchiveError::damaged(&file.key, "the decoder gave up"))
-                });
-                if let Some(game) = found? {
-                    return Ok(Some(game));
+            match self
+                .find_in(game_id, &DayKey { day, region }, revision)
+                .await
+            {
+                Ok(Some(game)) => return Ok(Some(game)),
+                Ok(None) => {}
+                Err(error) if error.is_damage() => {
+                    damage.get_or_insert(error);
                 }
+                Err(error) => return Err(error),
+            }
+        }
+        damage.map_or(Ok(None), Err)
+    }
+
+    async fn find_in(
+        &self,
+        game_id: &str,
+        day: &DayKey,
+        revision: RevisionNumber,
+    ) -> Result<Option<GameRow>> {
+        let revision = self.revision(day, revision).await?;
+        let may_have_it = |file: &&SummaryFile| *file.first <= *game_id && *game_id <= *file.last;
+        for file in revision.manifest.games.iter().filter(may_have_it) {
+            // A decoder may panic on bytes that nobody foresaw.
+            let looked = AssertUnwindSafe(look_into(&self.store, file, game_id)).catch_unwind();
+            let found = looked.await.unwrap_or_else(|_panic| {
+                Err(ArchiveError::damaged(&file.key, "the decoder gave up"))
+            });
+            let found = match found {
+                Ok(found) => found,
+                Err(error) => return Err(self.blame(file, error).await),
+            };
+            if let Some(game) = found {
+                return Ok(Some(game));
             }
         }
         Ok(None)
+    }
+
+    /// What a failure to read a file says of it. A store that is asked for bytes beyond the end of a cut file says no more than that it
+    /// failed.
+    async fn blame(&self, file: &SummaryFile, error: ArchiveError) -> ArchiveError {
+        if error.is_transient()
+            && let Ok(size) = self.store.size(&file.key).await
+            && size != file.bytes
+        {
+            let detail = format!("it has {size} bytes, its manifest says {}", file.bytes);
+            return ArchiveError::damaged(&file.key, detail);
+        }
+        explain(&self.store, &file.key, error).await
     }
 }
 

@@ -120,6 +120,24 @@ impl DayKey {
         (found.manifest(revision) == *key).then_some((found, revision))
     }
 
+    /// The day and region, and the revision, of a file's key; nothing for any other key.
+    #[must_use]
+    pub fn of_file(key: &ObjectKey) -> Option<(Self, RevisionNumber)> {
+        let parts: Vec<&str> = key.as_str().split('/').collect();
+        let ["summaries", kind, region, day, _] = parts[..] else {
+            return None;
+        };
+        let kind = [Kind::Games, Kind::Players]
+            .into_iter()
+            .find(|known| known.as_str() == kind)?;
+        let found = Self {
+            day: day.strip_prefix("dt=")?.parse().ok()?,
+            region: Region::parse(region.strip_prefix("region=")?).ok()?,
+        };
+        let revision = found.revision_of_file(kind, key)?;
+        Some((found, revision))
+    }
+
     /// The revision that a file of this day was written for; nothing for any other key.
     #[must_use]
     pub fn revision_of_file(&self, kind: Kind, key: &ObjectKey) -> Option<RevisionNumber> {
@@ -142,6 +160,11 @@ impl fmt::Display for DayKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {}", self.region, self.day)
     }
+}
+
+/// The folder of all manifests.
+pub(super) fn manifests() -> ObjectKey {
+    folder("summaries/_manifests")
 }
 
 /// The folder of all manifests of a day.
@@ -184,6 +207,7 @@ mod tests {
             let key = day.file(Kind::Games, revision, part, Uuid::from_u128(writer));
             prop_assert_eq!(day.revision_of_file(Kind::Games, &key), Some(revision));
             prop_assert_eq!(day.revision_of_file(Kind::Players, &key), None);
+            prop_assert_eq!(DayKey::of_file(&key), Some((day, revision)));
         }
     }
 

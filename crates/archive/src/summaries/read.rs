@@ -5,11 +5,13 @@ use std::fmt::Debug;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::Summaries;
 use super::layout::{Kind, RevisionNumber};
 use super::manifest::{SummaryFile, SummaryManifest};
+use crate::quarantine::explain;
 use crate::store::ArchiveStore;
 use crate::{ArchiveError, ObjectKey, Result, Sha256};
 
@@ -72,6 +74,11 @@ impl Summaries {
     #[must_use]
     pub fn rows<R: SummaryRow>(&self, manifest: Option<&SummaryManifest>) -> Rows<R> {
         let files = manifest.map_or(&[][..], |manifest| manifest.files(R::KIND));
+        self.rows_of(files)
+    }
+
+    /// The rows of some files of a revision.
+    pub(super) fn rows_of<R: SummaryRow>(&self, files: &[SummaryFile]) -> Rows<R> {
         Rows {
             store: self.store.clone(),
             files: files.iter().cloned().collect(),
@@ -81,11 +88,27 @@ impl Summaries {
     }
 }
 
+/// The bytes of a file, if they are those that its manifest has the digest of.
+pub(super) async fn whole_file(store: &ArchiveStore, file: &SummaryFile) -> Result<Bytes> {
+    let bytes = match store.get(&file.key, MAX_FILE_BYTES).await {
+        Ok(bytes) => bytes,
+        Err(error) => return Err(explain(store, &file.key, error).await),
+    };
+    if bytes.len() as u64 != file.bytes || Sha256::of(&bytes) != file.sha256 {
+        return Err(ArchiveError::damaged(
+            &file.key,
+            "its bytes are not those that the manifest has the digest of",
+        ));
+    }
+    Ok(bytes)
+}
+
 impl<R: SummaryRow> Rows<R> {
     /// The next row.
     ///
     /// # Errors
-    /// [`ArchiveError::Missing`] or [`ArchiveError::Damaged`] with the file's name, or what the store answered.
+    /// [`ArchiveError::Missing`], [`ArchiveError::Quarantined`] or [`ArchiveError::Damaged`] with the file's name, or what the store
+    /// answered.
     pub async fn next(&mut self) -> Result<Option<R>> {
         loop {
             if let Some(row) = self.ready.pop_front() {
@@ -107,13 +130,7 @@ impl<R: SummaryRow> Rows<R> {
 
 impl OpenFile {
     async fn open(store: &ArchiveStore, file: SummaryFile) -> Result<Self> {
-        let bytes = store.get(&file.key, MAX_FILE_BYTES).await?;
-        if bytes.len() as u64 != file.bytes || Sha256::of(&bytes) != file.sha256 {
-            return Err(ArchiveError::damaged(
-                &file.key,
-                "its bytes are not those that the manifest has the digest of",
-            ));
-        }
+        let bytes = whole_file(store, &file).await?;
         let broken = |error: parquet::errors::ParquetError| {
             ArchiveError::damaged(&file.key, error.to_string())
         };

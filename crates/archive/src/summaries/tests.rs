@@ -327,6 +327,31 @@ async fn one_game_is_found_by_its_id_in_any_file_of_any_region() {
 }
 
 #[tokio::test]
+async fn a_damaged_region_keeps_nobody_from_another_ones_game_and_what_it_may_have_is_not_denied() {
+    let archive = archive();
+    let summaries = &archive.summaries;
+    write(summaries, None, &games(50), &[], FileLimits::default()).await;
+    // Looked at first, and by its bounds it may have any of the games.
+    let asia = DayKey {
+        region: Region::parse("asia").unwrap(),
+        ..a_day()
+    };
+    let mut draft = summaries.draft(asia, None, FileLimits::default());
+    for id in ["a", "z"] {
+        draft.add_game(game(id)).await.unwrap();
+    }
+    let asia = draft.finish(made_from("z")).await.unwrap();
+    let key = asia.games[0].key.clone();
+    summaries.publish(asia).await.unwrap();
+    std::fs::write(archive.folder.path().join(key.as_str()), "no Parquet").unwrap();
+
+    let found = summaries.find_game("g-000025", a_day().day).await;
+    assert_eq!(found.unwrap(), Some(game("g-000025")));
+    let error = summaries.find_game("h", a_day().day).await.unwrap_err();
+    assert!(error.to_string().contains(key.as_str()), "{error}");
+}
+
+#[tokio::test]
 async fn a_hostile_file_is_named_when_a_game_is_looked_for() {
     let archive = archive();
     let revision = write(

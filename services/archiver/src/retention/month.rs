@@ -36,6 +36,17 @@ pub enum RetentionError {
     },
 }
 
+impl RetentionError {
+    /// Whether the month itself is the matter, and not the way to it.
+    pub(super) fn is_of_the_month(&self) -> bool {
+        match self {
+            Self::Unproven { .. } => true,
+            Self::Summaries(SummaryError::Archive(error)) => error.is_damage(),
+            Self::Summaries(_) | Self::Database(_) => false,
+        }
+    }
+}
+
 /// How a day differs from its summaries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unproven {
@@ -73,8 +84,8 @@ impl fmt::Display for Unproven {
     }
 }
 
-/// Holds every day of a detached month against its newest revision, row by row. A day whose revision is older than its last change is
-/// written again first.
+/// Holds every day of a detached month against its newest revision, row by row. A day whose revision is older than its last change, or
+/// has a damaged file, is written again first.
 ///
 /// # Errors
 /// [`RetentionError`]; the month must stay.
@@ -121,35 +132,54 @@ async fn prove_day(
     day: &DayKey,
     parts: &[Contents],
 ) -> Result<Result<(u64, u64), Unproven>, SummaryError> {
-    let mut newest = summaries.newest(day).await?;
+    let newest = summaries.newest(day).await?;
     let games: i64 = parts.iter().map(|part| part.games).sum();
     let games = games.unsigned_abs();
     let stamp = newest
         .as_ref()
         .map(|newest| newest.manifest.made_from.stamp.as_str());
-    if stamp.unwrap_or_default() != current_stamp(parts) {
-        let summed_up = newest
-            .as_ref()
-            .map_or(0, |newest| newest.manifest.rows(Kind::Games));
-        if games < summed_up {
-            return Ok(Err(Unproven::Fewer { games, summed_up }));
-        }
-        newest = write_day(
-            summaries,
-            limits,
-            snapshot,
-            source,
-            day,
-            parts,
-            newest.as_ref(),
-        )
-        .await?;
-        if newest.is_none() {
-            return Ok(Err(Unproven::Taken));
+    if stamp.unwrap_or_default() == current_stamp(parts) {
+        match compare_day(summaries, newest.as_ref(), snapshot, source, day, parts).await {
+            // The rows are still here: the day is written again, and held against them like any other.
+            Err(SummaryError::Archive(error)) if error.is_damage() => {
+                tracing::error!(%day, %error, "a day's summaries are damaged; it is written again from the detached tables");
+            }
+            compared => return compared,
         }
     }
+    let summed_up = newest
+        .as_ref()
+        .map_or(0, |newest| newest.manifest.rows(Kind::Games));
+    if games < summed_up {
+        return Ok(Err(Unproven::Fewer { games, summed_up }));
+    }
+    let newest = write_day(
+        summaries,
+        limits,
+        snapshot,
+        source,
+        day,
+        parts,
+        newest.as_ref(),
+    )
+    .await?;
+    if newest.is_none() {
+        return Ok(Err(Unproven::Taken));
+    }
+    compare_day(summaries, newest.as_ref(), snapshot, source, day, parts).await
+}
+
+/// How many games and player rows of a day are in its revision as they are in the database.
+async fn compare_day(
+    summaries: &Summaries,
+    newest: Option<&Revision>,
+    snapshot: &mut Snapshot<'_>,
+    source: Source,
+    day: &DayKey,
+    parts: &[Contents],
+) -> Result<Result<(u64, u64), Unproven>, SummaryError> {
     let regions: Vec<Option<String>> = parts.iter().map(|part| part.region.clone()).collect();
-    let manifest = newest.as_ref().map(|newest: &Revision| &newest.manifest);
+    let manifest = newest.map(|newest| &newest.manifest);
     let games = compare_games(summaries, manifest, snapshot, source, day.day, &regions).await?;
     if !games.is_equal() {
         return Ok(Err(Unproven::Different(games)));

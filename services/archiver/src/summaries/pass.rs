@@ -25,6 +25,8 @@ pub struct Pass {
     last: Option<(DateTime<Utc>, NaiveDate)>,
     /// When all days were last looked at.
     rechecked_at: Option<DateTime<Utc>>,
+    /// Days that could not be done because of what the archive has of them: looked at in every pass.
+    damaged: BTreeSet<NaiveDate>,
 }
 
 /// What a pass did.
@@ -67,15 +69,18 @@ impl Pass {
             summaries,
             last: None,
             rechecked_at: None,
+            damaged: BTreeSet::new(),
         }
     }
 
     /// Looks and writes, on a session of its own.
     ///
     /// # Errors
-    /// [`SummaryError`]; what was published stands, and the next pass looks again.
+    /// [`SummaryError`]; what was published stands, and the next pass looks again. A day whose summaries are damaged beyond what can
+    /// be written again is told when all others are done.
     pub async fn run(&mut self, connection: &mut Session) -> Result<Done, SummaryError> {
         let mut done = Done::default();
+        let mut damage = Damage::default();
         if !try_lock(connection).await? {
             done.elsewhere = true;
             return Ok(done);
@@ -96,24 +101,27 @@ impl Pass {
         if recheck {
             for month in tables.attached.iter().filter(|month| is_hot(**month)) {
                 let (first, end) = (month.first_day(), month.next().first_day().min(closed));
-                self.examine(connection, first, end, true, now, &mut done)
+                self.examine(connection, first, end, true, now, &mut done, &mut damage)
                     .await?;
             }
             self.rechecked_at = Some(now);
         } else if let Some((since, until)) = self.last {
-            let changed = self.changed_days(connection, since, until, closed).await?;
+            let mut changed = self.changed_days(connection, since, until, closed).await?;
+            changed.append(&mut self.damaged.clone());
             for day in changed
                 .into_iter()
                 .filter(|day| is_hot(Month::of_day(*day)))
             {
-                self.examine(connection, day, day + Days::new(1), false, now, &mut done)
+                let end = day + Days::new(1);
+                self.examine(connection, day, end, false, now, &mut done, &mut damage)
                     .await?;
             }
         }
-        self.merge_below_floor(connection, &tables, closed, &mut done)
+        self.merge_below_floor(connection, &tables, closed, &mut done, &mut damage)
             .await?;
         self.last = Some((now, closed));
-        Ok(done)
+        self.damaged = damage.days;
+        damage.first.map_or(Ok(done), Err)
     }
 
     /// Days that were closed or written to since the last pass.
@@ -136,6 +144,7 @@ impl Pass {
     }
 
     /// Writes the days from `first` up to before `end` whose newest revision is not what the database has.
+    #[expect(clippy::too_many_arguments, reason = "the state of one pass")]
     async fn examine(
         &self,
         connection: &mut Session,
@@ -144,16 +153,19 @@ impl Pass {
         sweep: bool,
         now: DateTime<Utc>,
         done: &mut Done,
+        damage: &mut Damage,
     ) -> Result<(), SummaryError> {
+        let (summaries, config) = (&self.summaries, &self.config);
         let (looked_at, written) =
-            summarise(&self.summaries, &self.config, connection, first, end).await?;
+            summarise(summaries, config, connection, first, end, damage).await?;
         done.looked_at += looked_at.len() as u64;
         done.written += written;
         if sweep {
             for revision in &looked_at {
                 let day = revision.manifest.day();
                 let replaced_long_ago = age_of(revision, now) >= self.config.keep_replaced;
-                self.summaries.sweep(&day, replaced_long_ago).await?;
+                let swept = self.summaries.sweep(&day, replaced_long_ago).await;
+                damage.set_aside(day.day, swept.map_err(SummaryError::from))?;
             }
         }
         Ok(())
@@ -167,6 +179,7 @@ impl Pass {
         tables: &MonthTables,
         closed: NaiveDate,
         done: &mut Done,
+        damage: &mut Damage,
     ) -> Result<(), SummaryError> {
         let mut snapshot = Snapshot::open(connection).await?;
         let all = snapshot
@@ -179,7 +192,9 @@ impl Pass {
                 continue;
             }
             loop {
-                let merged = self.merge_day(connection, &day, &contents).await?;
+                let merged = self.merge_day(connection, &day, &contents).await;
+                // The games wait until the day can be read.
+                let merged = damage.set_aside(day.day, merged)?.unwrap_or_default();
                 done.merged += merged;
                 done.looked_at += 1;
                 if merged == 0 {
@@ -209,6 +224,32 @@ impl Pass {
     }
 }
 
+/// Days that can't be done because of what the archive has of them. They keep no other day waiting.
+#[derive(Debug, Default)]
+struct Damage {
+    days: BTreeSet<NaiveDate>,
+    first: Option<SummaryError>,
+}
+
+impl Damage {
+    /// What came of a day; none if an object of its summaries is damaged. Any other failure ends the pass.
+    fn set_aside<T>(
+        &mut self,
+        day: NaiveDate,
+        outcome: Result<T, SummaryError>,
+    ) -> Result<Option<T>, SummaryError> {
+        match outcome {
+            Err(SummaryError::Archive(error)) if error.is_damage() => {
+                tracing::error!(%day, %error, "a day's summaries are damaged");
+                self.days.insert(day);
+                self.first.get_or_insert(SummaryError::Archive(error));
+                Ok(None)
+            }
+            outcome => outcome.map(Some),
+        }
+    }
+}
+
 /// Makes the newest revisions of a month's closed days what the database has.
 ///
 /// # Errors
@@ -220,8 +261,9 @@ pub(crate) async fn summarise_month(
     month: Month,
 ) -> Result<(), SummaryError> {
     let (first, end) = (month.first_day(), month.next().first_day());
-    summarise(summaries, config, connection, first, end).await?;
-    Ok(())
+    let mut damage = Damage::default();
+    summarise(summaries, config, connection, first, end, &mut damage).await?;
+    damage.first.map_or(Ok(()), Err)
 }
 
 /// Writes the days that need it. Gives the revision that stands for each day and region, and how many were written.
@@ -231,6 +273,7 @@ async fn summarise(
     connection: &mut Session,
     first: NaiveDate,
     end: NaiveDate,
+    damage: &mut Damage,
 ) -> Result<(Vec<Revision>, u64), SummaryError> {
     let mut days = BTreeSet::new();
     for day in first.iter_days().take_while(|day| *day < end) {
@@ -249,35 +292,55 @@ async fn summarise(
         let stamp = counted
             .get(&day)
             .map_or_else(String::new, |parts| current_stamp(parts));
-        let newest = summaries.newest(&day).await?;
-        let up_to_date = match &newest {
-            Some(newest) => newest.manifest.made_from.stamp == stamp,
-            None => stamp.is_empty(),
-        };
-        if up_to_date {
-            standing.extend(newest);
-            continue;
+        let done = summarise_day(summaries, config, connection, &day, &stamp).await;
+        if let Some((revision, new)) = damage.set_aside(day.day, done)? {
+            written += u64::from(new && revision.is_some());
+            standing.extend(revision);
         }
-        let mut snapshot = Snapshot::open(connection).await?;
-        let contents = snapshot
-            .contents(Source::Hot, day.day, day.day + Days::new(1))
-            .await?;
-        let parts = regions_of(&contents).remove(&day).unwrap_or_default();
-        let revision = write_day(
-            summaries,
-            config.limits(),
-            &mut snapshot,
-            Source::Hot,
-            &day,
-            &parts,
-            newest.as_ref(),
-        )
-        .await?;
-        snapshot.close().await?;
-        written += u64::from(revision.is_some());
-        standing.extend(revision);
     }
     Ok((standing, written))
+}
+
+/// Writes a day if it needs it. Gives the revision that stands, and whether it is a new one.
+async fn summarise_day(
+    summaries: &Summaries,
+    config: &SummariesConfig,
+    connection: &mut Session,
+    day: &DayKey,
+    stamp: &str,
+) -> Result<(Option<Revision>, bool), SummaryError> {
+    let newest = summaries.newest(day).await?;
+    let up_to_date = match &newest {
+        Some(newest) if newest.manifest.made_from.stamp == stamp => {
+            let lacking = summaries.lacking(newest).await?;
+            if let Some(file) = &lacking {
+                tracing::error!(%day, %file, "a file of the summaries is lost, cut or in quarantine; the day is written again");
+            }
+            lacking.is_none()
+        }
+        Some(_) => false,
+        None => stamp.is_empty(),
+    };
+    if up_to_date {
+        return Ok((newest, false));
+    }
+    let mut snapshot = Snapshot::open(connection).await?;
+    let contents = snapshot
+        .contents(Source::Hot, day.day, day.day + Days::new(1))
+        .await?;
+    let parts = regions_of(&contents).remove(day).unwrap_or_default();
+    let revision = write_day(
+        summaries,
+        config.limits(),
+        &mut snapshot,
+        Source::Hot,
+        day,
+        &parts,
+        newest.as_ref(),
+    )
+    .await?;
+    snapshot.close().await?;
+    Ok((revision, true))
 }
 
 /// How long ago a revision was begun, by its writer's clock.

@@ -5,8 +5,11 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use archive::{ArchiveStore, ObjectKey, StoreSettings};
+use futures::TryStreamExt as _;
 use test_support::{StoreProxy, TestBucket, TestTopic};
 
 /// How long anything may take, also on a disk that is still busy with what a compiler has written.
@@ -103,6 +106,11 @@ impl Setup {
     /// Starts an archiver. Each `group` is a group of its own, so that one that was killed holds no partitions back, and two may
     /// have the same partition at the same time.
     pub(crate) fn start(&self, group: &str) -> Archiver {
+        self.start_with(group, &[])
+    }
+
+    /// The same with other values of some variables.
+    pub(crate) fn start_with(&self, group: &str, others: &[(&str, &str)]) -> Archiver {
         let health = free_address();
         let mut command = Command::new("sh");
         // A file that grows beyond its limit is an error to it, not its end.
@@ -113,6 +121,7 @@ impl Setup {
         command.envs(set.filter_map(|(name, value)| Some((name, value?))));
         let child = command
             .env("ARCHIVER__HEALTH__LISTEN", health.to_string())
+            .envs(others.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn();
@@ -120,13 +129,47 @@ impl Setup {
         let log = Arc::new(Mutex::new(Vec::new()));
         // Not into a file: that may have a limit.
         let (mut lines, heard) = (child.stderr.take().unwrap(), Arc::clone(&log));
-        std::thread::spawn(move || {
+        let listener = std::thread::spawn(move || {
             let mut piece = [0; 4_096];
             while let Ok(read @ 1..) = lines.read(&mut piece) {
                 heard.lock().unwrap().extend_from_slice(&piece[..read]);
             }
         });
-        Archiver { child, health, log }
+        Archiver {
+            child,
+            health,
+            log,
+            listener,
+        }
+    }
+
+    /// The bucket's objects as files of a directory, for readers that know no S3.
+    pub(crate) async fn copy_of_bucket(&self) -> tempfile::TempDir {
+        let bucket = self.bucket.as_ref().unwrap();
+        let store = ArchiveStore::open(&StoreSettings {
+            endpoint: Some(bucket.endpoint().to_owned()),
+            region: Some(bucket.region().to_owned()),
+            access_key_id: Some(bucket.access_key().to_owned()),
+            secret_access_key: Some(bucket.secret_key().to_owned().into()),
+            allow_http: true,
+            ..StoreSettings::at(bucket.url())
+        });
+        let store = store.unwrap();
+        let copy = tempfile::tempdir().unwrap();
+        for folder in ["_manifests", "raw"] {
+            let folder = ObjectKey::parse(folder).unwrap();
+            let listed: Vec<_> = store.list(&folder).try_collect().await.unwrap();
+            for object in listed {
+                // A loser may have taken its file back since.
+                let Ok(bytes) = store.get(&object.key, 1 << 30).await else {
+                    continue;
+                };
+                let file = copy.path().join(object.key.as_str());
+                std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                std::fs::write(file, bytes).unwrap();
+            }
+        }
+        copy
     }
 
     /// Runs a command of the archiver.
@@ -143,6 +186,8 @@ pub(crate) struct Archiver {
     health: SocketAddr,
     /// What it has said.
     log: Arc<Mutex<Vec<u8>>>,
+    /// Who listens to it, until it has ended.
+    listener: JoinHandle<()>,
 }
 
 impl Archiver {
@@ -205,6 +250,29 @@ impl Archiver {
             assert!(Instant::now() < deadline, "it does not end");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+}
+
+/// How long an archiver may take to see that it can't start: less than it waits for a store that is only out of reach.
+const START_IN_VAIN: Duration = Duration::from_secs(30);
+
+impl Archiver {
+    /// Waits until it has given up by itself, and gives what it said.
+    pub(crate) fn gave_up(mut self) -> String {
+        let deadline = Instant::now() + START_IN_VAIN;
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None => assert!(Instant::now() < deadline, "it runs: {}", self.said()),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        // The last words may still be in the pipe.
+        while !self.listener.is_finished() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(status.code(), Some(1), "{}", self.said());
+        self.said()
     }
 }
 

@@ -1,8 +1,9 @@
 //! The commands on a real archive, and a start that can't work.
 
 use serde_json::{Value, json};
+use test_support::Refusal;
 
-use crate::archiver::{Setup, wait_for};
+use crate::archiver::{PATIENCE, Setup, wait_for};
 use crate::ledger::{Ledger, named};
 
 async fn filled(format: &'static str) -> (Setup, Ledger) {
@@ -163,14 +164,47 @@ async fn a_topic_is_filled_from_the_archive_once_and_never_on_top_of_records() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_can_not_be_used_ends_the_start_with_the_reason() {
+async fn a_directory_that_can_not_be_used_ends_the_start_with_the_reason() {
     let setup = Setup::new(1, "parquet").await;
+    let refused = |word: &str| {
+        let said = setup.start("in-vain").gave_up();
+        let url = format!("the store file://{}", setup.archive().display());
+        assert!(said.contains(&url) && said.contains(word), "{said}");
+    };
     std::fs::write(setup.archive(), "a file where the directory should be").unwrap();
-    let ended = setup.run(&["run"]);
-    assert_eq!(ended.status.code(), Some(1));
-    assert!(
-        text(&ended.stderr).contains("file://"),
-        "{}",
-        text(&ended.stderr)
+    refused("it is not a directory");
+
+    // Nothing is wrong with the directory itself: only who tries to write in it learns that it can't be done.
+    std::fs::remove_file(setup.archive()).unwrap();
+    std::fs::create_dir(setup.archive()).unwrap();
+    std::fs::write(setup.archive().join("_probe"), "a file in the way").unwrap();
+    refused("creating _probe/");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_refuses_or_is_none_ends_the_start_with_the_reason() {
+    let setup = Setup::in_bad_weather(1, "parquet").await;
+    let refused = |others: &[(&str, &str)], words: [&str; 2]| {
+        let said = setup.start_with("in-vain", others).gave_up();
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    };
+    refused(
+        &[("ARCHIVER__STORE__SECRET_ACCESS_KEY", "another")],
+        ["creating _probe/", "SignatureDoesNotMatch"],
     );
+    refused(
+        &[("ARCHIVER__STORE__URL", "s3://nobody-has-made-this-one")],
+        [
+            "the store s3://nobody-has-made-this-one can't be used",
+            "there is no such bucket",
+        ],
+    );
+    setup.weather().refuse(Refusal::AccessDenied, PATIENCE);
+    refused(&[], ["creating _probe/", "AccessDenied"]);
+    setup.weather().clear();
+
+    // It is the probe alone that keeps it from working.
+    let running = setup.start("at-last");
+    wait_for("readiness", || running.readiness().0);
+    running.shut_down();
 }

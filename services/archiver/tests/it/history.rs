@@ -136,6 +136,10 @@ impl History {
         DatabaseConfig::new(self.database.url())
     }
 
+    pub(crate) fn url(&self) -> String {
+        self.database.url()
+    }
+
     pub(crate) async fn session(&self) -> Session {
         connect::establish(&self.config()).await.unwrap()
     }

@@ -1,13 +1,14 @@
 //! Jobs that are killed: in this process at each of their requests to the store, and as processes by SIGKILL where it hurts most.
 //! Whoever comes next finishes the work, and at no moment did anything lack.
 
+use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use archive::compaction::Compactions;
 use archive::log::{LogReader, NoTail, Stretch};
-use archive::summaries::Summaries;
+use archive::summaries::{GameRow, PlayerRow, Summaries};
 use archive::verify::{Depth, verify_chain};
 use archive::{ArchiveStore, Chain, FileFormat, ObjectKey, ReadLimits};
 use archiver::compact::{CompactConfig, pass};
@@ -22,7 +23,7 @@ use crate::chain::{self, Said, said};
 use crate::dying::{Death, DyingStore};
 use crate::history::{History, won_game};
 use crate::places::Place;
-use crate::summaries::new_pass;
+use crate::summaries::{day, new_pass, rows};
 
 fn noon() -> DateTime<Utc> {
     "2026-11-20T12:00:00Z".parse().unwrap()
@@ -173,9 +174,9 @@ async fn retain(history: &History, store: &ArchiveStore) {
     };
     let summaries = Summaries::new(store.clone());
     let summing_up = SummariesConfig::default();
-    archiver::retention::pass(&config, &summing_up, &history.config(), &summaries)
-        .await
-        .unwrap();
+    let database = history.config();
+    let pass = archiver::retention::pass(&config, &summing_up, &database, &summaries);
+    Box::pin(pass).await.unwrap();
 }
 
 /// Lets retention go on until January is gone. The session of one that died holds its lock until the server has noticed.
@@ -302,26 +303,103 @@ async fn a_process_killed_amid_compaction_leaves_files_that_count_for_nothing_an
     assert!(left.iter().all(|key| !now.contains(key)), "{left:?}");
 }
 
+/// What the revisions that count say of January: each game with its termination. Every file that one names is read whole, and each
+/// game has both of its player rows.
+async fn summed_up(store: &ArchiveStore) -> BTreeMap<String, String> {
+    let (mut games, mut player_rows) = (BTreeMap::new(), 0);
+    for (date, region) in [("2025-01-05", "eu"), ("2025-01-31", "us")] {
+        let summaries = Summaries::new(store.clone());
+        let Some(revision) = summaries.newest(&day(date, region)).await.unwrap() else {
+            continue;
+        };
+        let found: Vec<GameRow> = rows(store, &revision.manifest).await;
+        games.extend(found.into_iter().map(|row| (row.game_id, row.termination)));
+        let found: Vec<PlayerRow> = rows(store, &revision.manifest).await;
+        player_rows += found.len();
+    }
+    assert_eq!(player_rows, 2 * games.len(), "half a revision is visible");
+    games
+}
+
+/// The files of summaries that no newest revision names.
+async fn left_over(store: &ArchiveStore) -> Vec<ObjectKey> {
+    let mut left = [
+        keys(store, "summaries/games").await,
+        keys(store, "summaries/players").await,
+    ]
+    .concat();
+    for (date, region) in [("2025-01-05", "eu"), ("2025-01-31", "us")] {
+        let summaries = Summaries::new(store.clone());
+        if let Some(revision) = summaries.newest(&day(date, region)).await.unwrap() {
+            let named: Vec<&ObjectKey> = revision.manifest.keys().collect();
+            left.retain(|key| !named.contains(&key));
+        }
+    }
+    left
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_process_killed_amid_summaries_or_before_retention_drops_a_month_loses_no_game() {
+async fn a_process_killed_amid_summaries_leaves_no_half_revision_and_files_that_are_swept() {
     let history = january().await;
     let job = Job::prepare().await;
     let store = Place::open_bucket(&job.bucket);
-    let url = history.config().url;
-    let url = secrecy::ExposeSecret::expose_secret(&url).to_owned();
-    let running = job.start(&[
+    let url = history.url();
+    let switches = [
         ("ARCHIVER__DATABASE__URL", url.as_str()),
         ("ARCHIVER__SUMMARIES__ENABLED", "true"),
-    ]);
-    kill_when(running, async || {
-        !keys(&store, "summaries").await.is_empty()
+    ];
+    let all = |termination: &str| {
+        let games = ["old-1", "old-2"].map(|id| (id.to_owned(), termination.to_owned()));
+        BTreeMap::from(games)
+    };
+
+    // At its first file. What it has sent still arrives: none of it may be a revision that lacks a file.
+    kill_when(job.start(&switches), async || {
+        !keys(&store, "summaries/games").await.is_empty()
     })
     .await;
-    assert_eq!(keys(&store, "summaries/_manifests").await, []);
+    settled(&store, "summaries").await;
+    assert!(summed_up(&store).await.len() < 2, "it was killed too late");
+    job.proxy.clear();
     once(&mut new_pass(&store), &history.config())
         .await
         .unwrap();
+    assert_eq!(summed_up(&store).await, all("checkmate"));
+    assert_eq!(left_over(&store).await, []);
 
+    // A rebuild has changed both days: until a day's second revision is whole, readers have its first.
+    let changed = "UPDATE games SET termination = 'timeout', written_at = now()";
+    let client = history.client().await;
+    client.execute(changed, &[]).await.unwrap();
+    let second = |key: &ObjectKey| key.name().starts_with("000002");
+    kill_when(job.start(&switches), async || {
+        keys(&store, "summaries/games").await.iter().any(second)
+    })
+    .await;
+    settled(&store, "summaries").await;
+    let seen = summed_up(&store).await;
+    assert_eq!(seen.len(), 2);
+    assert_ne!(seen, all("timeout"), "it was killed too late");
+    job.proxy.clear();
+    once(&mut new_pass(&store), &history.config())
+        .await
+        .unwrap();
+    assert_eq!(summed_up(&store).await, all("timeout"));
+    // The files of the first revision stay a day for their readers.
+    let mut left = left_over(&store).await;
+    left.retain(second);
+    assert_eq!(left, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_that_a_killed_process_left_detached_is_not_dropped_unproven() {
+    let history = january().await;
+    let job = Job::prepare().await;
+    let store = Place::open_bucket(&job.bucket);
+    once(&mut new_pass(&store), &history.config())
+        .await
+        .unwrap();
+    let url = history.url();
     let detached = "SELECT count(*) FROM pg_class c WHERE relname = 'games_y2025m01' \
         AND NOT EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhrelid = c.oid)";
     let running = job.start(&[
@@ -333,8 +411,13 @@ async fn a_process_killed_amid_summaries_or_before_retention_drops_a_month_loses
     let rows = "SELECT count(*) FROM games_y2025m01";
     assert_eq!(history.count(rows).await, 2, "it was killed too late");
     job.proxy.clear();
-    let store = job.place().open();
+    // What the dead one had proven, if anything, is no proof: a file is gone by now.
+    let summaries = Summaries::new(store.clone());
+    let newest = summaries.newest(&day("2025-01-05", "eu")).await.unwrap();
+    let file = &newest.unwrap().manifest.games[0].key;
+    store.delete(file).await.unwrap();
     finish(&history, &store).await;
+    assert_eq!(summed_up(&store).await.len(), 2);
     for (game, day) in [("old-1", "2025-01-05"), ("old-2", "2025-01-31")] {
         assert!(is_somewhere(&history, &store, game, day).await);
     }

@@ -96,9 +96,6 @@ async fn every_month_stays_unless_a_number_of_hot_ones_is_set() {
 async fn a_month_whose_summaries_differ_stays_until_they_are_right() {
     let history = old_and_new().await;
     let place = Place::directory();
-    let Place::Directory(folder) = &place else {
-        unreachable!()
-    };
     once(&mut new_pass(&place.open()), &history.config())
         .await
         .unwrap();
@@ -125,7 +122,6 @@ async fn a_month_whose_summaries_differ_stays_until_they_are_right() {
         2
     );
 
-    // A file that is not what was written keeps the month as well.
     client
         .execute(
             "UPDATE games_y2025m01 SET termination = 'checkmate' WHERE game_id = 'old-2'",
@@ -133,31 +129,53 @@ async fn a_month_whose_summaries_differ_stays_until_they_are_right() {
         )
         .await
         .unwrap();
-    let summaries = Summaries::new(place.open());
-    let newest = summaries
-        .newest(&day("2025-01-05", "eu"))
+    assert_eq!(retain(&history, &place).await.unwrap(), [january()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_file_of_a_detached_month_is_written_again_and_proven_before_its_rows_go() {
+    let history = old_and_new().await;
+    let place = Place::directory();
+    let Place::Directory(folder) = &place else {
+        unreachable!()
+    };
+    once(&mut new_pass(&place.open()), &history.config())
         .await
-        .unwrap()
         .unwrap();
+    let mut session = history.session().await;
+    tables::raise_floor(&mut session, january().next())
+        .await
+        .unwrap();
+    tables::detach(&mut session, january()).await.unwrap();
+    let summaries = Summaries::new(place.open());
+    let eu = day("2025-01-05", "eu");
+    let newest = summaries.newest(&eu).await.unwrap().unwrap();
     let file = folder.path().join(newest.manifest.games[0].key.as_str());
-    let whole = std::fs::read(&file).unwrap();
-    let mut flipped = whole.clone();
+    let mut flipped = std::fs::read(&file).unwrap();
     flipped[40] ^= 1;
     std::fs::write(&file, flipped).unwrap();
+
+    // A manifest that can't be read is no reason to write anything: the month stays, and its days are as they were.
+    let manifest = folder
+        .path()
+        .join(eu.manifest(newest.manifest.revision).as_str());
+    let whole = std::fs::read(&manifest).unwrap();
+    std::fs::write(&manifest, "{").unwrap();
     let error = retain(&history, &place).await.unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains(newest.manifest.games[0].key.as_str()),
-        "{error}"
-    );
+    assert!(error.to_string().contains("000001.json"), "{error}");
     assert_eq!(
         history.count("SELECT count(*) FROM games_y2025m01").await,
         2
     );
 
-    std::fs::write(&file, whole).unwrap();
+    std::fs::write(&manifest, whole).unwrap();
     assert_eq!(retain(&history, &place).await.unwrap(), [january()]);
+    let newest = summaries.newest(&eu).await.unwrap().unwrap();
+    assert_eq!(newest.manifest.revision.get(), 2);
+    let found = summaries
+        .find_game("old-1", "2025-01-05".parse().unwrap())
+        .await;
+    assert_eq!(found.unwrap().unwrap().moves.len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ use archive::summaries::{
 use archive::{ArchiveStore, Region};
 use archiver::summaries::{Done, Pass, SummariesConfig, once};
 
+use crate::chain;
 use crate::history::{History, at, won_game};
 use crate::places;
 
@@ -217,4 +218,116 @@ async fn a_damaged_game_is_named_and_its_day_not_written() {
     let summaries = Summaries::new(store);
     let day = day("2026-03-11", "eu");
     assert_eq!(summaries.newest(&day).await.unwrap(), None);
+}
+
+/// A command of the archiver over a directory: its exit code, and all that it said.
+fn command(place: &places::Place, words: &[&str]) -> (Option<i32>, String) {
+    let done = std::process::Command::new(env!("CARGO_BIN_EXE_archiver"))
+        .args(words)
+        .env("ARCHIVER__STORE__URL", place.settings().url)
+        .output();
+    let done = done.unwrap();
+    let said = [done.stdout, done.stderr].concat();
+    (done.status.code(), String::from_utf8(said).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_file_is_named_moved_aside_and_its_day_written_again_from_the_rows() {
+    let history = some_games().await;
+    let place = places::Place::directory();
+    let places::Place::Directory(folder) = &place else {
+        unreachable!()
+    };
+    let store = place.open();
+    // A verification is of a topic, and of the summaries beside it.
+    let said = chain::said(0, "2026-03-10T09:00:00Z", "eu", "g-1");
+    chain::append(&store, archive::FileFormat::Parquet, &[said]).await;
+    once(&mut new_pass(&store), &history.config())
+        .await
+        .unwrap();
+    let verify = ["verify", "--offline", "--topic", "game-events"];
+    assert_eq!(command(&place, &verify).0, Some(0));
+
+    let eu = day("2026-03-10", "eu");
+    let victim = newest(&store, &eu).await.games[0].key.clone();
+    let file = folder.path().join(victim.as_str());
+    let whole = std::fs::read(&file).unwrap();
+    let mut flipped = whole.clone();
+    // Its footer: also one who does not look at the digest can't read it.
+    let near_end = whole.len() - 20;
+    flipped[near_end] ^= 0xff;
+    std::fs::write(&file, flipped).unwrap();
+    let (code, told) = command(&place, &verify);
+    assert!(
+        code == Some(1) && told.matches("FAULT").count() == 1,
+        "{told}"
+    );
+    assert!(told.contains(victim.as_str()), "{told}");
+
+    // It is not trusted, and stands in nobody's way.
+    let summaries = Summaries::new(store.clone());
+    let date = eu.day;
+    let error = summaries.find_game("g-1", date).await.unwrap_err();
+    assert!(error.to_string().contains(victim.as_str()), "{error}");
+    assert!(summaries.find_game("g-3", date).await.unwrap().is_some());
+    let next = date.succ_opt().unwrap();
+    assert!(summaries.find_game("g-5", next).await.unwrap().is_some());
+
+    let quarantine = |key: &str| {
+        let words = ["quarantine", "--key", key, "--reason", "a bad disk"];
+        command(&place, &[&words[..], &["--by", "ann", "--yes"]].concat())
+    };
+    let players = newest(&store, &eu).await.players[0].key.to_string();
+    let (code, told) = quarantine(&players);
+    assert!(code == Some(1) && told.contains("it stays"), "{told}");
+    let (code, told) = quarantine(victim.as_str());
+    assert!(code == Some(0) && !file.exists(), "{told}");
+    let (code, told) = command(&place, &verify);
+    assert!(
+        code == Some(1) && told.contains("a bad disk (ann"),
+        "{told}"
+    );
+    let error = summaries.find_game("g-1", date).await.unwrap_err();
+    assert!(error.to_string().contains("a bad disk"), "{error}");
+
+    // Nothing in the database has changed, and yet the day is written.
+    let done = once(&mut new_pass(&store), &history.config()).await;
+    assert_eq!(done.unwrap().written, 1);
+    let again = newest(&store, &eu).await;
+    assert_eq!(again.revision.get(), 2);
+    let games: Vec<GameRow> = rows(&store, &again).await;
+    assert_eq!(games.len(), 2);
+    assert!(summaries.find_game("g-1", date).await.unwrap().is_some());
+    let (code, told) = command(&place, &verify);
+    assert_eq!(code, Some(0), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_manifest_is_named_at_every_look_and_keeps_no_other_day() {
+    let history = some_games().await;
+    let place = places::Place::directory();
+    let places::Place::Directory(folder) = &place else {
+        unreachable!()
+    };
+    let store = place.open();
+    let mut pass = new_pass(&store);
+    once(&mut pass, &history.config()).await.unwrap();
+    let eu = day("2026-03-10", "eu");
+    let manifest = folder
+        .path()
+        .join(eu.manifest(RevisionNumber::FIRST).as_str());
+    let whole = std::fs::read(&manifest).unwrap();
+    std::fs::write(&manifest, "{").unwrap();
+    let changed = "UPDATE games SET termination = 'timeout', written_at = now()";
+    history.client().await.execute(changed, &[]).await.unwrap();
+    for _ in 0..2 {
+        let error = once(&mut pass, &history.config()).await.unwrap_err();
+        assert!(error.to_string().contains("000001.json"), "{error}");
+        for other in [day("2026-03-10", "_other"), day("2026-03-11", "eu")] {
+            assert_eq!(newest(&store, &other).await.revision.get(), 2);
+        }
+    }
+    std::fs::write(&manifest, whole).unwrap();
+    assert_eq!(once(&mut pass, &history.config()).await.unwrap().written, 1);
+    assert_eq!(newest(&store, &eu).await.revision.get(), 2);
 }

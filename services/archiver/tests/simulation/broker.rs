@@ -2,6 +2,7 @@
 //! its worst. Within a start records come in order and without holes; beyond that blocks come late, again, of an earlier start.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use archiver::log::Log;
@@ -23,7 +24,12 @@ pub(crate) const TOPIC_ID: &str = "a+b/c";
 pub(crate) struct Broker {
     pub(crate) truths: Arc<Vec<Truth>>,
     logs: Arc<Mutex<Vec<Extent>>>,
+    /// How many records of each partition are kept for the end.
+    reserve: Arc<AtomicUsize>,
 }
+
+/// Records of each partition that nobody publishes before the end of a run.
+const RESERVE: usize = 5;
 
 /// Which records of a partition are there, by their number.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,6 +46,7 @@ impl Broker {
         Self {
             truths,
             logs: Arc::new(Mutex::new(logs)),
+            reserve: Arc::new(AtomicUsize::new(RESERVE)),
         }
     }
 
@@ -51,8 +58,19 @@ impl Broker {
         self.logs()[partition]
     }
 
+    /// How many records a partition may get by now.
+    pub(crate) fn most(&self, partition: usize) -> usize {
+        let all = self.truths[partition].entries.len();
+        all - self.reserve.load(Ordering::Relaxed)
+    }
+
+    /// From now on everything may be published.
+    pub(crate) fn open_reserve(&self) {
+        self.reserve.store(0, Ordering::Relaxed);
+    }
+
     pub(crate) fn publish(&self, partition: usize, records: usize) {
-        let most = self.truths[partition].entries.len();
+        let most = self.most(partition);
         let log = &mut self.logs()[partition];
         log.published = (log.published + records).min(most);
     }

@@ -125,6 +125,7 @@ fn attacked(counts: &BTreeMap<&'static str, u64>) {
         "gap accepted",
         "goes on",
         "killed",
+        "left behind in the calm",
         "positions out of range",
         "rebalanced",
         "removed",
@@ -175,4 +176,5 @@ finds! {
     a_put_that_is_cut_is_found: PutCut,
     a_loser_that_believes_it_has_won_is_found: LoserReadsItsOwn,
     a_listing_that_never_has_the_newest_link_is_found: ListingLate,
+    owners_that_never_sweep_are_found: NobodySweeps,
 }

@@ -93,6 +93,12 @@ impl Process {
         self.owners.values().for_each(JoinHandle::abort);
     }
 
+    /// The files that it has put.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let mark = format!("-{}-", self.writer.id().simple());
+        self.bucket.files_with(&mark)
+    }
+
     /// Asks it to end.
     pub(crate) fn shut_down(&self) {
         self.shutdown.cancel();

@@ -1,6 +1,6 @@
 //! One run: processes over a log and a bucket, a storm of faults, then calm in which everything has to settle.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -295,6 +295,7 @@ impl World {
         self.processes.iter().for_each(Process::shut_down);
         sleep(Duration::from_secs(120)).await;
         self.judge().await?;
+        self.inherit().await?;
         let topic = TopicName::parse(TOPIC).unwrap();
         let swept = sweep_topic(&self.store(), &topic, true, &mut |_| {}).await;
         let swept = swept.map_err(|error| format!("the last sweep: {error}"))?;
@@ -303,6 +304,58 @@ impl World {
         }
         self.judge().await?;
         self.bucket.judge.in_the_end(&self.bucket.contents())
+    }
+
+    /// Nothing fails any more and nobody works, when one is killed between its files and their link. Whoever comes after it must leave
+    /// none of them: there is nothing that could excuse it. (What came of the storm may be excused, by requests that were carried out
+    /// too late or by a sweep that was refused, and is left to an operator's sweep.)
+    async fn inherit(&mut self) -> Step {
+        self.processes.drain(..).for_each(|process| process.kill());
+        self.broker.open_reserve();
+        for partition in 0..self.plan.partitions {
+            self.broker.publish(partition, usize::MAX / 2);
+        }
+        self.start();
+        for partition in 0..self.plan.partitions {
+            self.processes[0].assign(partition);
+        }
+        // Longer than a batch stays open.
+        for _ in 0..20_000 {
+            sleep(Duration::from_millis(5)).await;
+            if !self.processes[0].files().is_empty() {
+                break;
+            }
+        }
+        let victim = self.processes.remove(0);
+        victim.kill();
+        // What it has sent arrives.
+        sleep(Duration::from_secs(1)).await;
+        let orphans = |named: &BTreeSet<String>| -> Vec<String> {
+            let files = victim.files().into_iter();
+            files.filter(|key| !named.contains(key)).collect()
+        };
+        for _ in orphans(&self.bucket.judge.named()) {
+            self.bucket.story.count("left behind in the calm");
+        }
+        self.start();
+        for partition in 0..self.plan.partitions {
+            self.processes[0].assign(partition);
+        }
+        for _ in 0..60 {
+            sleep(Duration::from_secs(10)).await;
+            self.accept_gaps().await?;
+            self.judge().await?;
+            if self.is_whole().await? {
+                break;
+            }
+        }
+        self.processes[0].shut_down();
+        sleep(Duration::from_secs(120)).await;
+        self.judge().await?;
+        match orphans(&self.bucket.judge.named()).first() {
+            Some(left) => Err(format!("the heir of a killed one has left {left}")),
+            None => Ok(()),
+        }
     }
 
     fn store(&self) -> ArchiveStore {
@@ -324,13 +377,14 @@ impl World {
     async fn is_whole(&self) -> Result<bool, String> {
         for partition in 0..self.plan.partitions {
             let truth = &self.broker.truths[partition];
+            let published = self.broker.most(partition);
             let end = self
                 .chain(partition)
                 .head()
                 .await
                 .map_err(|error| error.to_string())?
                 .end;
-            if end != Some(truth.end(truth.entries.len())) {
+            if end != Some(truth.end(published)) {
                 return Ok(false);
             }
         }
