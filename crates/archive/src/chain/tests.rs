@@ -158,7 +158,7 @@ async fn a_changed_link_is_found_by_the_next_ones_hash() {
     changed.attempt = 9;
     chain
         .store
-        .put(&chain.key(1), changed.to_bytes().into())
+        .put(&chain.key(1), changed.to_bytes())
         .await
         .unwrap();
     let mut links = chain.links(0);
@@ -204,7 +204,7 @@ async fn a_sweep_takes_what_no_link_can_name_any_more() {
         file(&other_partition, 3, 10, 2).key,
     ];
     for key in kept.iter().chain([&lost.key, &early.key]) {
-        chain.store.put(key, "x".into()).await.unwrap();
+        chain.store.put(key, "x").await.unwrap();
     }
     let swept = chain.sweep(&[folder].into()).await.unwrap();
     let mut removed = swept.removed;

@@ -49,7 +49,7 @@ async fn what_is_created_once_keeps_its_bytes() {
 #[tokio::test]
 async fn an_object_beyond_the_limit_is_refused_unread() {
     let (_directory, store) = directory();
-    store.put(&key("x"), vec![0; 11].into()).await.unwrap();
+    store.put(&key("x"), vec![0_u8; 11]).await.unwrap();
     let error = store.get(&key("x"), 10).await.unwrap_err();
     assert!(
         matches!(

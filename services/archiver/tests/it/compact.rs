@@ -194,7 +194,7 @@ async fn what_an_attempt_left_is_swept_and_nothing_else() {
         .replace("-00000000000000000015-", "-00000000000000000199-");
     for key in [&orphan, &foreign, &later] {
         let key = ObjectKey::parse(key).unwrap();
-        store.put(&key, "x".into()).await.unwrap();
+        store.put(&key, "x").await.unwrap();
     }
     // Swept when something is compacted into the folder: a late record of that day.
     chain::append(
