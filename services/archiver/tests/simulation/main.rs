@@ -33,7 +33,7 @@ use bucket::Mistake;
 use world::{Report, simulate};
 
 /// How many seeds a test run tries unless `SIMULATION_SEEDS` says otherwise: some 20 s of it.
-const SEEDS: u64 = 250;
+const SEEDS: u64 = 300;
 /// In how many seeds a mistake has to be found. The search ends with the first.
 const MISTAKE_SEEDS: u64 = 1_000;
 const REPEAT: &str = "cargo test -p archiver --test simulation the_archive_is -- --nocapture";
