@@ -17,7 +17,7 @@ const LOOKS: usize = 15;
 /// Batches get at least this part of the bound, lest a process that is too large for it does nothing but close them.
 const LEAST_PART: usize = 4;
 /// This part of it is kept for closing them: a batch is there as it came and as files, and what it had is not given back at once.
-const CLOSING_PART: usize = 4;
+const CLOSING_PART: usize = 3;
 
 /// A limit that owners share.
 #[derive(Debug, Clone)]
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn the_largest_yields_and_gives_back_what_it_had() {
-        let budget = MemoryBudget::new(140);
+        let budget = MemoryBudget::new(150);
         let (mut small, mut large) = (budget.share(), budget.share());
         small.set(30);
         large.set(70);
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn what_the_process_takes_beside_leaves_batches_less_but_never_nothing() {
-        let (budget, mut looks) = (MemoryBudget::new(200), Looks::default());
+        let (budget, mut looks) = (MemoryBudget::new(210), Looks::default());
         let mut share = budget.share();
         let mut look = |used: usize, resident: usize| {
             share.set(used);
@@ -196,7 +196,7 @@ mod tests {
             look(60, 180);
         }
         assert!(look(60, 180));
-        assert!(!look(50, 1_000) && look(51, 1_000));
+        assert!(!look(52, 1_000) && look(53, 1_000));
     }
 
     #[cfg(target_os = "linux")]

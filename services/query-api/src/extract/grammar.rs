@@ -28,7 +28,7 @@ macro_rules! filter_params {
             #[param(pattern = "^[a-z0-9_-]{1,32}$", example = "eu")]
             region: Option<String>,
             /// The tournament it belonged to.
-            #[param(min_length = 1, max_length = 200, example = "early-titled-tuesday-blitz-february-06-2024-4547611")]
+            #[param(min_length = 1, max_length = 200, example = "spring-open-2026")]
             tournament: Option<String>,
             /// By what it ended.
             #[param(pattern = "^[a-z0-9_-]{1,32}$", example = "checkmate")]
