@@ -13,6 +13,7 @@
 //! months. Only when they do not fill the page is the rest of time asked; by a statement that is planned each time the year before
 //! them first, for planning it over all months costs more than running it.
 
+mod driver;
 mod walk;
 
 use chrono::{DateTime, Utc};

@@ -1,11 +1,11 @@
-//! How a list is walked: by whose index, in which order, and the statements for a part of it.
+//! How a list is walked: in which order, over which months, and the statements for a part of it.
 
 use chrono::{DateTime, Utc};
-use domain::PlayerId;
 
+use super::driver::Driver;
 use super::{COVERED, Listed};
 use crate::partitions::Month;
-use crate::read::filter::{Budget, Edge, GameList, Order, Perspective, Place, RivalWalk, Scope};
+use crate::read::filter::{Budget, Edge, GameList, Order, Place};
 use crate::read::predicates;
 use crate::read::sql::{Sql, Value};
 
@@ -13,117 +13,6 @@ use crate::read::sql::{Sql, Value};
 const JOIN_COST: u32 = 10;
 /// Statements with more conditions than this are sent by few, and planned each time.
 const COMMON_CONDITIONS: usize = 1;
-/// A game's row by the whole key of an outer `k`.
-const GAME_OF_KEY: &str =
-    "SELECT * FROM games WHERE games.game_id = k.game_id AND games.ended_at = k.ended_at";
-/// A player's row of a game, by the whole key of an outer `k`.
-const PLAYER_GAME_OF_KEY: &str = "SELECT * FROM player_games p WHERE p.ended_at = k.ended_at AND p.game_id = k.game_id AND p.player_id = ";
-
-/// Whose index is walked.
-enum Driver<'a> {
-    /// One player's rows.
-    Player(&'a PlayerId),
-    /// One player's rows of the games with another one, found by the rows of one of the two: their index names the one opponent.
-    Rivals {
-        player: &'a PlayerId,
-        walked: &'a PlayerId,
-        other: &'a PlayerId,
-    },
-    /// The games one player took part in.
-    GamesOfPlayer(&'a PlayerId),
-    /// One tournament's games.
-    Tournament(&'a str),
-    /// All games.
-    Everybody,
-}
-
-impl<'a> Driver<'a> {
-    fn of(list: &'a GameList) -> Self {
-        match (&list.scope, &list.filter.of) {
-            (Scope::Player(player), Perspective::Player(asked)) => match &asked.opponent {
-                Some(opponent) => Self::of_rivals(list.rivals, player, opponent),
-                None => Self::Player(player),
-            },
-            (Scope::Player(player), _) => Self::Player(player),
-            (Scope::Everybody, Perspective::Everybody(asked)) if !asked.players.is_empty() => {
-                Self::GamesOfPlayer(&asked.players[0])
-            }
-            (Scope::Everybody, _) => match &list.filter.tournament {
-                Some(tournament) => Self::Tournament(tournament.as_str()),
-                None => Self::Everybody,
-            },
-        }
-    }
-
-    fn of_rivals(walk: RivalWalk, player: &'a PlayerId, opponent: &'a PlayerId) -> Self {
-        let (walked, other) = match walk {
-            RivalWalk::Rows => return Self::Player(player),
-            RivalWalk::Own => (player, opponent),
-            RivalWalk::Opponents => (opponent, player),
-        };
-        Self::Rivals {
-            player,
-            walked,
-            other,
-        }
-    }
-
-    /// The table that is walked, its prefix of the index, and whether anything of the prefix has been written.
-    fn table(&self) -> (Sql, bool) {
-        let mut sql = Sql::default();
-        match self {
-            Self::Player(player)
-            | Self::Rivals { walked: player, .. }
-            | Self::GamesOfPlayer(player) => {
-                sql.text("player_games WHERE player_id = ")
-                    .bind(Value::Text(player.to_string()));
-                (sql, true)
-            }
-            Self::Tournament(tournament) => {
-                sql.text("games WHERE tournament = ")
-                    .bind(Value::Text((*tournament).to_owned()));
-                (sql, true)
-            }
-            Self::Everybody => {
-                sql.text("games");
-                (sql, false)
-            }
-        }
-    }
-
-    fn joins(&self) -> bool {
-        matches!(self, Self::GamesOfPlayer(_) | Self::Rivals { .. })
-    }
-
-    /// The columns of the keys that are found first, where it joins.
-    fn key(&self) -> &'static str {
-        match self {
-            Self::Rivals { .. } => "ended_at, game_id, opponent",
-            _ => "ended_at, game_id",
-        }
-    }
-
-    /// Which keys are looked up: where a game has one opponent, it has to be the other one. A game of several tells by its row.
-    fn sieve(&self, sql: &mut Sql) {
-        if let Self::Rivals { other, .. } = self {
-            sql.text(" WHERE (k.opponent = ")
-                .bind(Value::Text(other.to_string()))
-                .text(" OR k.opponent IS NULL)");
-        }
-    }
-
-    /// What is looked up for each key that the walk finds, where it joins.
-    fn row_of_key(&self) -> Sql {
-        match self {
-            Self::Rivals { player, .. } => {
-                let mut sql = Sql::new(PLAYER_GAME_OF_KEY);
-                sql.bind(Value::Text(player.to_string()));
-                sql
-            }
-            _ => Sql::new(GAME_OF_KEY),
-        }
-    }
-}
 
 /// The part of a list that a statement reads.
 #[derive(Default)]
@@ -456,7 +345,7 @@ mod tests {
     use domain::{EventTime, GameId};
 
     use super::*;
-    use crate::read::filter::GameFilter;
+    use crate::read::filter::{GameFilter, Scope};
     use crate::read::player_games::PlayerGame;
 
     #[test]
