@@ -169,7 +169,7 @@ impl JsonlWriter {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.encoder.get_ref().memory_bytes() + self.line.capacity() + ENCODER_BYTES
+        Output::memory_of(self.encoder.get_ref().len()) + self.line.capacity() + ENCODER_BYTES
     }
 
     pub(super) fn finish(self) -> Result<PutPayload> {

@@ -23,9 +23,9 @@ impl Output {
         self.0.content_length()
     }
 
-    /// About how much memory they take.
-    pub(super) fn memory_bytes(&self) -> usize {
-        match self.len() {
+    /// About how much memory so many bytes take here.
+    pub(super) fn memory_of(bytes: usize) -> usize {
+        match bytes {
             0 => 0,
             bytes => bytes + PIECE_BYTES,
         }

@@ -158,8 +158,6 @@ pub(super) struct ParquetWriter {
     /// Never locked: the lock lets a writer that is being filled stand in a future that moves between threads.
     writer: Mutex<ArrowWriter<Output>>,
     written_bytes: usize,
-    /// The memory that what is written takes.
-    output_bytes: usize,
 }
 
 impl std::fmt::Debug for ParquetWriter {
@@ -182,7 +180,6 @@ impl ParquetWriter {
             waiting: Waiting::default(),
             writer: Mutex::new(writer),
             written_bytes: 0,
-            output_bytes: 0,
         })
     }
 
@@ -211,7 +208,6 @@ impl ParquetWriter {
         }
         writer.flush().map_err(encode)?;
         self.written_bytes = writer.bytes_written();
-        self.output_bytes = writer.inner().memory_bytes();
         Ok(())
     }
 
@@ -221,7 +217,7 @@ impl ParquetWriter {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.waiting.memory_bytes() + self.output_bytes
+        self.waiting.memory_bytes() + Output::memory_of(self.written_bytes)
     }
 
     pub(super) fn finish(mut self) -> Result<PutPayload> {
